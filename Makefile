@@ -1,0 +1,122 @@
+# taskdiag-bpf. `make help` lists the targets; V=1 shows the commands; WERROR=1 makes warnings errors.
+
+VERSION   := 0.1.0
+PREFIX    ?= /usr/local
+DESTDIR   ?=
+CC        ?= cc
+CLANG     ?= $(shell command -v clang || command -v clang-14 || echo clang)
+BPFTOOL   ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+CFLAGS    ?= -O2 -g
+BUILD     := build
+DYGRAPHS  ?= /usr/share/javascript/dygraphs
+
+ifeq ($(shell uname -m),aarch64)
+ARCH := arm64
+else
+ARCH := x86
+endif
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
+CPPFLAGS += -D_GNU_SOURCE -DTASKDIAG_VERSION='"$(VERSION)"' -I. -Iuser -I$(BUILD)
+COMPILE   = $(CC) -std=gnu17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+LIBS     := -lbpf -lelf -lz -ljansson -lmd -lm
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
+SKELETON    := $(BUILD)/taskdiag.skel.h
+SOURCES     := $(wildcard user/*.c user/*/*.c)
+OBJECTS     := $(SOURCES:%.c=$(BUILD)/%.o)
+TARGETS     := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(wildcard tests/targets/*.c))
+UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
+# what runs without a kernel: all but the verbs and the session
+PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/session/stream.c
+PURE_OBJECTS := $(PURE:%.c=$(BUILD)/sanitized/%.o)
+PROGRAM     := $(BUILD)/taskdiag-bpf
+
+.PHONY: all check unit targets install uninstall clean help
+.DELETE_ON_ERROR:
+
+all: $(PROGRAM) $(BUILD)/taskdiag-bpf.1 $(BUILD)/taskdiag-bpf.bash	## build everything (the default)
+
+help:	## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/$(ARCH)/vmlinux.h
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) -Ibpf \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
+
+$(BUILD)/taskdiag.bpf.o: $(BPF_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/taskdiag.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name taskdiag_bpf > $@
+
+$(BUILD)/user/session/probes.o $(BUILD)/user/cli/cmd_doctor.o: $(SKELETON)
+
+ASSETS := $(wildcard user/report/web/*) $(DYGRAPHS)/dygraph.min.js $(DYGRAPHS)/dygraph.min.css
+$(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: $(ASSETS)
+$(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: CPPFLAGS += -DDYGRAPH_JS='"$(DYGRAPHS)/dygraph.min.js"' -DDYGRAPH_CSS='"$(DYGRAPHS)/dygraph.min.css"' -DREPORT_WEB_DIR='"user/report/web"'
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -c $< -o $@
+
+$(PROGRAM): $(OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# --help, the man page and the completion come from one table: the program itself writes them
+$(BUILD)/taskdiag-bpf.1: $(PROGRAM)
+	$(call say,MAN,$@)
+	$(Q)$(PROGRAM) man > $@
+
+$(BUILD)/taskdiag-bpf.bash: $(PROGRAM)
+	$(call say,GEN,$@)
+	$(Q)$(PROGRAM) completion > $@
+
+$(BUILD)/sanitized/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) $(SANITIZE) -c $< -o $@
+
+$(BUILD)/unit/%: tests/unit/%.c $(PURE_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) -lcmocka $(LIBS) -o $@
+
+$(BUILD)/targets/%: tests/targets/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -pthread -MF $@.d $< -o $@
+
+targets: $(TARGETS)	## build the programs with known answers that the tests observe
+
+unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
+	$(Q)set -e; for test in $^; do $$test; done
+
+check:	## run every test (needs root)
+	$(Q)scripts/test
+
+install: all	## install; DESTDIR= and PREFIX= are honoured
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/taskdiag-bpf
+	install -D -m 0644 $(BUILD)/taskdiag-bpf.1 $(DESTDIR)$(PREFIX)/share/man/man1/taskdiag-bpf.1
+	install -D -m 0644 $(BUILD)/taskdiag-bpf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskdiag-bpf
+
+uninstall:	## remove what install has put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/taskdiag-bpf $(DESTDIR)$(PREFIX)/share/man/man1/taskdiag-bpf.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskdiag-bpf
+
+clean:	## remove build/
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,26 @@
+/* config.h - limits and knobs that bpf/ and user/ agree on.
+ *
+ * Shared: included by BPF programs and by user space; needs nothing but <linux/types.h>.
+ */
+#ifndef TASKDIAG_CONFIG_H
+#define TASKDIAG_CONFIG_H
+
+#include <linux/types.h>
+
+#define MAX_PROCESSES 65536 /* processes of all tasks alive at once */
+#define MAX_IMAGES 16384    /* address spaces of all tasks alive at once */
+#define MAX_ROOTS 64	    /* --pid options of one task */
+#define MAX_CPUS 512	    /* possible CPUs that the RSS mirror has room for */
+#define NAME_BYTES 16	    /* TASK_COMM_LEN */
+
+#define RING_BYTES_DEFAULT (512 * 1024)
+#define RING_BYTES_MIN 4096
+
+/* What user space sets before load. */
+struct config {
+	__u32 nr_cpus;	       /* possible CPUs; programs refuse to count on more than MAX_CPUS */
+	__u32 follow_children; /* 0 with --no-children */
+	__u64 ring_wake_bytes; /* fill level at which the reader is woken before its timer */
+};
+
+#endif

@@ -1,0 +1,282 @@
+/* image.bpf.h - address spaces of a task: mirror of the kernel's RSS counters, exact sums and
+ * peaks.
+ *
+ * mm->rss_stat is, from 6.2 on, one percpu_counter per kind of page: a shared count and a part per
+ * CPU that folds into it when it reaches the batch (32 or more). The probe sees every single
+ * change, but not by how much. Adding up all CPUs at each page would cost 45 ns a CPU; so we keep
+ * what was seen last, per CPU: the difference to this CPU's part is the change, and only a fold
+ * (part back at 0) or a fall looks at the shared count. All values mirrored are absolute: whatever
+ * a race or a missed probe leaves wrong is put right by the next change on that CPU.
+ *
+ * Up to 6.1 the tracepoint hands over the counter's value itself, once per 64 changes of a thread.
+ *
+ * Peaks are taken where RSS falls: the value before a fall is the only one that can be a new peak.
+ * What every address space held at the task's peak is found lazily: a new peak only raises the
+ * task's epoch; an address space that changes afterwards first notes what it held (share_pages),
+ * and one that does not change still holds it.
+ */
+#ifndef TASKDIAG_IMAGE_BPF_H
+#define TASKDIAG_IMAGE_BPF_H
+
+#include "task.bpf.h"
+
+/* ≤ 6.1 */
+struct mm_rss_stat___atomic {
+	struct {
+		s64 counter;
+	} count[RSS_MEMBERS];
+} __attribute__((preserve_access_index));
+
+/* Address of each CPU's area minus the per-CPU pointer it belongs to, from our own per-CPU map:
+ * kernels whose BTF lacks per-CPU symbols have no other way. Filled by the first scan, before any
+ * image. */
+__u64 cpu_offsets[MAX_CPUS] __weak = {};
+
+/* mm_struct → image. Written and read by lifecycle and memory; read by session at the end. 16,384
+ * address spaces; when full, DROP_IMAGES_FULL counts it and the process is seen at ticks only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_IMAGES);
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, sizeof(struct image));
+} images __weak SEC(".maps");
+
+/* 0 → an image of zeros, too large for the BPF stack. Never written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct image));
+} image_zero __weak SEC(".maps");
+
+/* task index → task_state. Written by memory; read by session. One task a run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct task_state));
+} tasks __weak SEC(".maps");
+
+#define for_each_cpu(i) for (__u32 i = 0; i < config.nr_cpus && i < MAX_CPUS; i++)
+
+static __always_inline bool rss_is_percpu(void)
+{
+	return !bpf_core_type_exists(struct mm_rss_stat___atomic);
+}
+
+/* Address of the counter of one kind of page within an mm_struct. */
+static __always_inline __u64 rss_counter(__u64 mm, __u32 member)
+{
+	__u64 at = mm + bpf_core_field_offset(struct mm_struct, rss_stat);
+
+	if (!rss_is_percpu())
+		return at + member * sizeof(s64);
+	return at + member * bpf_core_type_size(struct percpu_counter);
+}
+
+static __always_inline s64 rss_count(__u64 mm, __u32 member)
+{
+	__u64 at = rss_counter(mm, member);
+	s64 count = 0;
+
+	if (rss_is_percpu())
+		at += bpf_core_field_offset(struct percpu_counter, count);
+	bpf_probe_read_kernel(&count, sizeof(count), (void *)at);
+	return count;
+}
+
+static __always_inline s32 rss_local(__u64 counters, __u32 cpu)
+{
+	s32 local = 0;
+
+	bpf_probe_read_kernel(&local, sizeof(local),
+			      (void *)(counters + cpu_offsets[cpu & (MAX_CPUS - 1)]));
+	return local;
+}
+
+static __always_inline __u64 rss_counters(__u64 mm, __u32 member)
+{
+	__u64 counters = 0;
+
+	if (rss_is_percpu())
+		bpf_probe_read_kernel(
+		    &counters, sizeof(counters),
+		    (void *)(rss_counter(mm, member) +
+			     bpf_core_field_offset(struct percpu_counter, counters)));
+	return counters;
+}
+
+/* Exact value of one kind of page, from the kernel itself. */
+static __always_inline s64 rss_exact(__u64 mm, __u32 member)
+{
+	s64 pages = rss_count(mm, member);
+
+	if (rss_is_percpu()) {
+		__u64 counters = rss_counters(mm, member);
+
+		for_each_cpu (i)
+			pages += rss_local(counters, i);
+	}
+	return pages < 0 ? 0 : pages; /* a fold between two reads */
+}
+
+static __always_inline s64 image_pages(struct image *image)
+{
+	s64 pages = image->count[0] + image->count[1] + image->count[3];
+
+	if (rss_is_percpu())
+		for_each_cpu (i)
+			pages += image->cpu[i].local[0] + image->cpu[i].local[1] +
+				 image->cpu[i].local[3];
+	return pages;
+}
+
+static __always_inline s64 task_pages(struct task_state *state)
+{
+	s64 pages = 0;
+
+	for_each_cpu (i)
+		pages += state->cpu[i].pages;
+	return pages;
+}
+
+static __always_inline __u64 bytes_of(s64 pages)
+{
+	return pages > 0 ? (__u64)pages << page_shift : 0;
+}
+
+/*
+ * RSS of @image has changed by @delta, from @before pages; the mirror is already the new one. Two
+ * falls on two CPUs at the very same time may raise the epoch by one instead of two: both peaks are
+ * then the same to within these two falls.
+ */
+static __always_inline void image_changed(struct image *image, s64 before, s64 delta)
+{
+	__u32 index = image->task, cpu = bpf_get_smp_processor_id();
+	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
+	s64 task_before;
+	__u64 now;
+
+	if (!state || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
+		return;
+	state->cpu[cpu].pages += delta;
+	if (image->epoch != state->epoch) {
+		image->share_pages = before;
+		image->epoch = state->epoch;
+	}
+	if (delta >= 0)
+		return;
+	task_before = task_pages(state) - delta;
+	if (before <= image->peak_pages && task_before <= state->interval_peak_pages &&
+	    task_before <= state->peak_pages)
+		return;
+	now = bpf_ktime_get_boot_ns();
+	if (before > image->peak_pages) {
+		image->peak_pages = before;
+		image->peak_ns = now;
+	}
+	if (task_before > state->interval_peak_pages) {
+		state->interval_peak_pages = task_before;
+		state->interval_peak_ns = now;
+	}
+	if (task_before > state->peak_pages) {
+		state->peak_pages = task_before;
+		state->peak_ns = now;
+		state->epoch++;
+		image->share_pages = before;
+		image->epoch = state->epoch;
+	}
+}
+
+/* The address space is gone: tells user space what it came to. */
+static __always_inline void image_end(__u64 mm, struct image *image)
+{
+	s64 left = image_pages(image);
+	struct image_event *e;
+
+	if (left)
+		image_changed(image, left, -left);
+	e = record_reserve(sizeof(*e));
+	if (e) {
+		header_fill(&e->h, EV_IMAGE_END, sizeof(*e));
+		e->h.start_ns = image->start_ns;
+		e->h.tgid = image->tgid;
+		e->h.pid = image->pid;
+		e->h.task = image->task;
+		e->peak_bytes = bytes_of(image->peak_pages);
+		e->peak_ns = image->peak_ns;
+		e->epoch = image->epoch;
+		e->share_bytes = bytes_of(image->share_pages);
+		record_submit(e);
+	}
+	bpf_map_delete_elem(&images, &mm);
+}
+
+/* A process leaves its address space. @torn: by exec, where the kernel has already emptied it. */
+static __always_inline void image_put(__u64 mm, bool torn)
+{
+	struct image *image = bpf_map_lookup_elem(&images, &mm);
+
+	if (!image)
+		return;
+	__sync_fetch_and_add(&image->users, -1);
+	if (image->users > 0)
+		return;
+	image->dying = 1;
+	if (torn || image_pages(image) <= 0)
+		image_end(mm, image);
+}
+
+static __always_inline void image_fill(__u64 mm, struct image *image)
+{
+	static const __u32 members[] = { 0, 1, 3 };
+
+	for (int k = 0; k < 3; k++) {
+		__u32 m = members[k];
+
+		image->counters[m] = rss_counters(mm, m);
+		image->count[m] = rss_count(mm, m);
+		if (rss_is_percpu())
+			for_each_cpu (i)
+				image->cpu[i].local[m] = rss_local(image->counters[m], i);
+	}
+}
+
+/* @task enters the address space @mm, alone or beside others of its task. 0, or -1 when the map is
+ * full (counted). */
+static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 index)
+{
+	struct image *image = bpf_map_lookup_elem(&images, &mm), *fresh;
+	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
+	__u32 zero = 0;
+
+	if (image && !image->dying) {
+		__sync_fetch_and_add(&image->users, 1);
+		return 0;
+	}
+	if (image) { /* the address is used again, and the end of its first life was missed */
+		drop_count(NOTE_STALE_IMAGES);
+		image_end(mm, image);
+	}
+	fresh = bpf_map_lookup_elem(&image_zero, &zero);
+	if (!fresh || !state || bpf_map_update_elem(&images, &mm, fresh, BPF_ANY)) {
+		drop_count(DROP_OFFERED);
+		drop_count(DROP_IMAGES_FULL);
+		return -1;
+	}
+	image = bpf_map_lookup_elem(&images, &mm);
+	if (!image)
+		return -1;
+	image->start_ns = task_start_ns(task);
+	image->tgid = BPF_CORE_READ(task, tgid);
+	image->pid = task_pid(task);
+	image->task = index;
+	image->users = 1;
+	image->epoch = state->epoch; /* held nothing at any peak so far */
+	image_fill(mm, image);
+	image->ready = 1;
+	image_changed(image, 0, image_pages(image));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* state.h - map values that programs keep and user space reads when a run ends.
+ *
+ * Shared, like events.h. Both values end in a per-CPU tail: user space sets value_size before load
+ * to what the possible CPUs of this host need (image_bytes, task_state_bytes), and programs index
+ * the tail below config.nr_cpus only.
+ */
+#ifndef TASKDIAG_STATE_H
+#define TASKDIAG_STATE_H
+
+#include "config.h"
+
+#define RSS_MEMBERS 4 /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES */
+
+/* A process of a task (map targets, key: tgid in the initial pid namespace). */
+struct target {
+	__u64 start_ns; /* with the key: process identity */
+	__u64 image;	/* key of its address space in map images; 0: none yet, or none any more */
+	__u32 task;
+	__u32 armed; /* its address space counts only from its next exec on */
+};
+
+/*
+ * An address space (map images, key: address of its mm_struct), with a mirror of the kernel's RSS
+ * counters: the shared part and every CPU's part as they were last seen. RSS = Σ count + Σ local,
+ * without touching the kernel's memory.
+ */
+struct image {
+	__u64 start_ns; /* identity of the process that owns it */
+	__u32 tgid;
+	__u32 pid;
+	__u32 task;
+	__u32 ready; /* the mirror is filled */
+	__s32 users; /* processes of the task that run in it (vfork shares) */
+	__u32 dying; /* the last of them has ended: forget it when its RSS reaches 0 */
+	__s64 peak_pages;
+	__u64 peak_ns;
+	__u64 epoch;		     /* task_state.epoch that share_pages belongs to */
+	__s64 share_pages;	     /* RSS at the task's peak number epoch */
+	__u64 counters[RSS_MEMBERS]; /* kernel addresses of the per-CPU parts; unused on ≤ 6.1 */
+	__s64 count[RSS_MEMBERS];
+	struct {
+		__s32 local[RSS_MEMBERS];
+	} cpu[MAX_CPUS];
+};
+
+/*
+ * The sum over a task (map tasks, key: index of the task). A change costs one addition on this
+ * CPU's line; who needs the sum adds the lines up.
+ */
+struct task_state {
+	__u64 epoch; /* grows with every new peak */
+	__s64 peak_pages;
+	__u64 peak_ns;
+	__s64 interval_peak_pages; /* since the tick before */
+	__u64 interval_peak_ns;
+	__u64 pad[3];
+	struct {
+		__s64 pages;
+		__u64 pad[7]; /* a cache line of its own */
+	} cpu[MAX_CPUS];
+};
+
+#define image_bytes(nr_cpus) \
+	(sizeof(struct image) - (MAX_CPUS - (nr_cpus)) * sizeof(((struct image *)0)->cpu[0]))
+#define task_state_bytes(nr_cpus)    \
+	(sizeof(struct task_state) - \
+	 (MAX_CPUS - (nr_cpus)) * sizeof(((struct task_state *)0)->cpu[0]))
+
+#endif

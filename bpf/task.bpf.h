@@ -1,0 +1,76 @@
+/* task.bpf.h - readers of task_struct: identity, pid as the observer sees it, end of a process. */
+#ifndef TASKDIAG_TASK_BPF_H
+#define TASKDIAG_TASK_BPF_H
+
+#include "maps.bpf.h"
+
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
+#define PF_KTHREAD 0x200000
+#define MAX_PID_LEVEL 32 /* MAX_PID_NS_LEVEL */
+
+/* A thread made by a non-leader exec inherits the leader's start: identity outlives de_thread(). */
+static __always_inline __u64 task_start_ns(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+/* The pid of the process in the pid namespace of that level; the tgid itself in the initial one. */
+static __always_inline __u32 task_pid_at(struct task_struct *task, __u64 level)
+{
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u64 at =
+	    bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+	__u32 nr = 0;
+
+	if (!level || level > MAX_PID_LEVEL)
+		return BPF_CORE_READ(task, tgid);
+	bpf_probe_read_kernel(&nr, sizeof(nr),
+			      (void *)pid + at + bpf_core_field_offset(struct upid, nr));
+	return nr;
+}
+
+static __always_inline __u32 task_pid(struct task_struct *task)
+{
+	struct control *control = control_get();
+
+	return task_pid_at(task, control ? control->boot_level : 0);
+}
+
+/* Status as wait(2) gives it: of the group if it was ended as one, else of its first thread. */
+static __always_inline __u32 task_exit_code(struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(task, signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+/* NULL unless this very process, not a stranger with its pid, belongs to a task. */
+static __always_inline struct target *target_of(struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
+
+	if (!target || target->start_ns != task_start_ns(task))
+		return NULL;
+	return target;
+}
+
+static __always_inline void header_fill(struct event_header *h, __u32 type, __u32 bytes)
+{
+	h->type = type;
+	h->size = bytes;
+	h->time_ns = bpf_ktime_get_boot_ns();
+	h->pad = 0;
+}
+
+static __always_inline void header_of_task(struct event_header *h, __u32 type, __u32 bytes,
+					   struct task_struct *task, __u32 index)
+{
+	header_fill(h, type, bytes);
+	h->start_ns = task_start_ns(task);
+	h->tgid = BPF_CORE_READ(task, tgid);
+	h->pid = task_pid(task);
+	h->task = index;
+}
+
+#endif

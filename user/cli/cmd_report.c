@@ -1,0 +1,166 @@
+/* cmd_report.c - the verbs that read a run directory: summary, plot, html. They differ in their
+ * output only. */
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/report_output.h"
+#include "lib/cleanup.h"
+
+static const enum option_id allowed[] = { OPT_OUTPUT, OPT_JSON, OPT_COLOR, OPT_HELP, OPT_COUNT };
+
+int report_style_for(const struct options *o, FILE *stream, struct report_style *ret,
+		     struct problem *problem)
+{
+	struct winsize size = {};
+
+	*ret = (struct report_style){ .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
+	if (!ioctl(fileno(stream), TIOCGWINSZ, &size))
+		ret->columns = size.ws_col;
+	return options_colour(o, stream, &ret->colour, problem);
+}
+
+/* To a temporary name beside @path, then renamed: a reader sees the old file, the new one, never a
+ * part. */
+int report_to_file(const struct run *run, report_write_fn *write, const struct report_style *style,
+		   const char *path, struct problem *problem)
+{
+	_cleanup_free_ char *temporary = NULL;
+	FILE *file;
+	int fd, err;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "w+");
+	if (!file)
+		return problem_set(problem, -errno,
+				   "write %.300s: %s; choose another place with -o", path,
+				   strerror(errno));
+	err = write(run, style, file);
+	if (!err && (fchmod(fd, 0644) || fsync(fd)))
+		err = -errno;
+	if (fclose(file) && !err)
+		err = -errno;
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err)
+		unlink(temporary);
+	return err ? problem_set(problem, err, "write %.300s: %s", path, strerror(-err)) : 0;
+}
+
+static int open_run(int argc, char **argv, struct options *o, struct run **ret,
+		    struct problem *problem)
+{
+	_cleanup_free_ char *error = NULL;
+	int err = options_parse(argc, argv, allowed, o, problem);
+
+	if (err || o->value[OPT_HELP])
+		return err;
+	if (o->rest_count != 1)
+		return problem_set(problem, -EINVAL,
+				   "%s: needs one run directory; see: taskdiag-bpf --help",
+				   argv[0]);
+	err = run_open(o->rest[0], ret, &error);
+	if (err)
+		problem_set(problem, -EIO, "%s", error ? error : strerror(-err));
+	return err ? -EIO : 0;
+}
+
+typedef int (*show_fn)(const struct options *o, const struct run *run, struct problem *problem);
+
+static int with_run(int argc, char **argv, show_fn show)
+{
+	struct problem problem = {};
+	struct options o;
+	struct run *run = NULL;
+	int err = open_run(argc, argv, &o, &run, &problem);
+
+	if (!err && run)
+		err = show(&o, run, &problem);
+	else if (!err)
+		help_print(stdout);
+	run_free(run);
+	options_free(&o);
+	return err ? complain(&problem, err == -EINVAL ? EXIT_USAGE : EXIT_REPORT) : 0;
+}
+
+static int show_summary(const struct options *o, const struct run *run, struct problem *problem)
+{
+	struct report_style style;
+	int err = report_style_for(o, stdout, &style, problem);
+
+	if (err)
+		return err;
+	if (o->value[OPT_JSON])
+		return json_dumpf(run->manifest, stdout, JSON_INDENT(2)) || puts("") < 0 ? -EIO : 0;
+	if (o->value[OPT_OUTPUT])
+		return report_to_file(run, report_summary, &style, o->value[OPT_OUTPUT], problem);
+	err = report_summary(run, &style, stdout);
+	return err ? problem_set(problem, err, "write the summary: %s", strerror(-err)) : 0;
+}
+
+static int show_html(const struct options *o, const struct run *run, struct problem *problem)
+{
+	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : "report.html";
+	int err = report_to_file(run, report_html, &(struct report_style){}, path, problem);
+
+	if (!err)
+		printf("%s\n", path);
+	return err;
+}
+
+/* "x.svg" → "x.png"; "x" → "x.png" */
+static char *png_name(const char *svg)
+{
+	size_t length = strlen(svg);
+	char *name;
+
+	if (length > 4 && !strcmp(svg + length - 4, ".svg"))
+		length -= 4;
+	return asprintf(&name, "%.*s.png", (int)length, svg) < 0 ? NULL : name;
+}
+
+static int show_plot(const struct options *o, const struct run *run, struct problem *problem)
+{
+	const char *svg = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : "memory.svg";
+	_cleanup_free_ char *png = png_name(svg);
+	struct problem without = {};
+	int err = report_to_file(run, report_plot, &(struct report_style){}, svg, problem);
+
+	if (err || !png)
+		return err ? err : -ENOMEM;
+	printf("%s\n", svg);
+	err = report_to_file(run, report_png, &(struct report_style){}, png, &without);
+	if (!err)
+		printf("%s\n", png);
+	else if (err == -ENOENT)
+		fprintf(stderr,
+			"taskdiag-bpf: %s: not made: gnuplot is not installed; apt install "
+			"gnuplot-nox\n",
+			png);
+	else
+		return problem_set(problem, err, "%s", without.text);
+	return 0;
+}
+
+int cmd_summary(int argc, char **argv)
+{
+	return with_run(argc, argv, show_summary);
+}
+
+int cmd_plot(int argc, char **argv)
+{
+	return with_run(argc, argv, show_plot);
+}
+
+int cmd_html(int argc, char **argv)
+{
+	return with_run(argc, argv, show_html);
+}

@@ -1,0 +1,155 @@
+/* options.c - see options.h */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+
+#define FIRST_ID 256 /* getopt_long's values: above every letter */
+
+const struct option_row option_rows[OPT_COUNT] = {
+	[OPT_PID] = { 'p', "pid", "PID",
+		      "observe this process and its descendants; repeat for several: one task" },
+	[OPT_DIAGNOSTICS] = { 'd', "diagnostics", "LIST",
+			      "what to collect, separated by commas: memory (default: memory)" },
+	[OPT_OUTPUT] = { 'o', "output", "PATH",
+			 "run directory, or the file a report is written to" },
+	[OPT_INTERVAL] = { 'i', "interval", "TIME",
+			   "time between two rows of the memory log (default: 2s, at least 10ms)" },
+	[OPT_DURATION] = { 0, "duration", "TIME",
+			   "stop observing after this time; a started command runs on" },
+	[OPT_NO_CHILDREN] = { 0, "no-children", NULL,
+			      "only the named processes, not their descendants" },
+	[OPT_USER] = { 'u', "user", "USER", "run COMMAND as this user (default: who called sudo)" },
+	[OPT_RING_SIZE] = { 0, "ring-size", "BYTES",
+			    "room for records on their way from the kernel (default: 524288)" },
+	[OPT_JSON] = { 0, "json", NULL, "print the manifest, or what doctor found, as JSON" },
+	[OPT_QUIET] = { 'q', "quiet", NULL, "print nothing but errors" },
+	[OPT_VERBOSE] = { 'v', "verbose", NULL, "also what the BPF loader says" },
+	[OPT_COLOR] = { 0, "color", "WHEN",
+			"auto, always or never (default: auto; NO_COLOR is honoured)" },
+	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
+	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
+};
+
+const struct exit_row exit_rows[] = {
+	{ "0", "done; for COMMAND its own status, 128+N if signal N ended it" },
+	{ "1", "a report could not be made, or doctor found the memory diagnostic refused" },
+	{ "2", "bad usage: an option or an operand; nothing was observed" },
+	{ "125",
+	  "taskdiag-bpf itself failed: nothing observed, or the run not saved where it should be" },
+	{ "126", "COMMAND was found but could not be executed" },
+	{ "127", "COMMAND was not found" },
+	{},
+};
+
+const struct example_row example_rows[] = {
+	{ "how the memory of a running process and its children grows, until Ctrl-C",
+	  "sudo taskdiag-bpf --pid 1234" },
+	{ "a command from its first page to its last, as yourself",
+	  "sudo taskdiag-bpf -o run -- make -j8" },
+	{ "the same run as one page to open in a browser", "taskdiag-bpf html run -o report.html" },
+	{},
+};
+
+const char *const diagnostic_names[] = { "memory", NULL };
+
+static const char *const colour_words[] = { "auto", "always", "never", NULL };
+
+static void fill_getopt(const enum option_id *allowed, struct option *longs, char *shorts)
+{
+	size_t n = 0;
+
+	*shorts++ = '+'; /* stop at the first operand: what follows belongs to the command */
+	*shorts++ = ':';
+	for (; *allowed != OPT_COUNT; allowed++) {
+		const struct option_row *row = &option_rows[*allowed];
+
+		longs[n++] =
+		    (struct option){ row->name, row->argument ? required_argument : no_argument,
+				     NULL, FIRST_ID + *allowed };
+		if (!row->letter)
+			continue;
+		*shorts++ = row->letter;
+		if (row->argument)
+			*shorts++ = ':';
+	}
+	longs[n] = (struct option){};
+	*shorts = 0;
+}
+
+static enum option_id id_of(int value)
+{
+	int id = 0;
+
+	if (value >= FIRST_ID)
+		return value - FIRST_ID;
+	while (id < OPT_COUNT && option_rows[id].letter != value)
+		id++;
+	return id;
+}
+
+static int refuse(int value, char **argv, struct problem *problem)
+{
+	const char *word = argv[optind - 1];
+	char letter[3] = { '-', optopt < FIRST_ID ? optopt : '?', 0 };
+
+	if (value == ':')
+		return problem_set(problem, -EINVAL,
+				   "%.100s: needs an argument; see: taskdiag-bpf --help", word);
+	if (optopt && optopt < FIRST_ID)
+		word = letter;
+	return problem_set(problem, -EINVAL,
+			   "%.100s: no such option here; see: taskdiag-bpf --help", word);
+}
+
+int options_parse(int argc, char **argv, const enum option_id *allowed, struct options *ret,
+		  struct problem *problem)
+{
+	struct option longs[OPT_COUNT + 1];
+	char shorts[2 * OPT_COUNT + 3];
+	int value;
+
+	*ret = (struct options){ .pids = calloc(argc + 1, sizeof(*ret->pids)) };
+	if (!ret->pids)
+		return -ENOMEM;
+	fill_getopt(allowed, longs, shorts);
+	optind = 0;
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
+		enum option_id id = id_of(value);
+
+		if (value == '?' || value == ':' || id == OPT_COUNT)
+			return refuse(value, argv, problem);
+		ret->value[id] = optarg ? optarg : "";
+		if (id == OPT_PID)
+			ret->pids[ret->pid_count++] = optarg;
+	}
+	ret->rest = argv + optind;
+	ret->rest_count = argc - optind;
+	return 0;
+}
+
+void options_free(struct options *o)
+{
+	free(o->pids);
+}
+
+int options_colour(const struct options *o, FILE *stream, bool *ret, struct problem *problem)
+{
+	const char *word = o->value[OPT_COLOR] ? o->value[OPT_COLOR] : "auto",
+		   *off = getenv("NO_COLOR");
+	size_t i = 0;
+
+	while (colour_words[i] && strcmp(colour_words[i], word))
+		i++;
+	if (!colour_words[i])
+		return problem_set(problem, -EINVAL,
+				   "--color %.32s: not known; give auto, always or never", word);
+	*ret = i == 1 || (i == 0 && isatty(fileno(stream)) && !(off && *off));
+	return 0;
+}

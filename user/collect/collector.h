@@ -1,0 +1,65 @@
+/* collector.h - one diagnostic: records and samples in, artifacts and its part of the manifest out.
+ *
+ *   session ──records──► record()      ──tick──► tick()      ──end──► totals(), write(), manifest()
+ *
+ * A diagnostic is a row in collectors[] (collectors.c). Only the session calls it, from one thread.
+ */
+#ifndef TASKDIAG_COLLECTOR_H
+#define TASKDIAG_COLLECTOR_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aggregate/processes.h"
+#include "artifact/rundir.h"
+#include "bpf/events.h"
+
+/* What the session knows of the run; all times CLOCK_BOOTTIME. Owned by the session, read by
+ * collectors. */
+struct observation {
+	struct processes *processes;
+	uint64_t start_ns; /* time 0 of every artifact */
+	uint64_t start_utc_ns;
+	uint64_t end_ns; /* 0 while it runs */
+	uint64_t interval_ns;
+	uint64_t tick; /* number of the current tick, from 1 */
+	uint64_t tick_ns;
+	uint64_t gap_ns;     /* no ticks for so long before this one; 0: none */
+	bool gap_suspend;    /* the host slept */
+	bool event_driven;   /* rss_stat is attached */
+	uint64_t epoch;	     /* number of the task's peak */
+	const char *command; /* for mprof.dat; hostile */
+};
+
+/* For the live line and for whoever asks while the run goes on. */
+struct memory_now {
+	uint64_t rss_bytes, peak_bytes;
+	uint32_t processes, threads;
+};
+
+struct collector {
+	const char *name;
+	const char *alias; /* the seed's name for it, or NULL */
+	/** NULL with errno set. */
+	void *(*new)(const struct observation *o);
+	void (*record)(void *self, const struct event_header *h);
+	void (*sample)(void *self, const struct sample_header *h); /* those of one tick, in a row */
+	int (*tick)(void *self);				   /* after them */
+	void (*now)(const void *self, struct memory_now *ret);	   /* may be NULL */
+	/** The last word of the kernel: peak as it kept it. Called once, after the last drain. */
+	void (*totals)(void *self, uint64_t peak_bytes, uint64_t peak_ns, uint64_t epoch);
+	/** Writes artifacts. 0 or -errno with a problem. May be called again for another run
+	 * directory. */
+	int (*write)(void *self, struct rundir *r, struct problem *problem);
+	/** Its object under manifest.diagnostics; NULL: no memory. @limits: sentences, borrowed. */
+	json_t *(*manifest)(void *self, json_t *limits);
+	void (*free)(void *self);
+};
+
+extern const struct collector collectors[]; /* ends with a NULL name */
+
+/** By name or alias; NULL if there is none. */
+const struct collector *collector_find(const char *name);
+
+#endif

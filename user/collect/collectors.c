@@ -1,0 +1,19 @@
+/* collectors.c - the table of diagnostics: one row each. */
+#include "collect/collector.h"
+
+#include <string.h>
+
+#include "collect/memory.h"
+
+const struct collector collectors[] = {
+	MEMORY_COLLECTOR,
+	{},
+};
+
+const struct collector *collector_find(const char *name)
+{
+	for (const struct collector *c = collectors; c->name; c++)
+		if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))
+			return c;
+	return NULL;
+}

@@ -1,0 +1,115 @@
+/* memory_manifest.c - diagnostics.memory of manifest.json; keys are defined in
+ * docs/artifact-format.md. */
+#include "collect/memory_manifest.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "lib/cleanup.h"
+
+static const char *const end_names[] = {
+	[END_RUNNING] = "running", [END_EXITED] = "exited",   [END_SIGNAL] = "killed-by-signal",
+	[END_OOM] = "oom",	   [END_UNKNOWN] = "unknown",
+};
+
+static json_t *seconds(const struct memory *m, uint64_t time_ns)
+{
+	return json_real(((double)time_ns - (double)m->o->start_ns) / 1e9);
+}
+
+static json_t *process_json(const struct memory *m, const struct process *p)
+{
+	bool ended = p->end != END_RUNNING && p->end != END_UNKNOWN;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "pid", json_integer(p->pid));
+	json_object_set_new(o, "name", json_text(p->name));
+	json_object_set_new(o, "start_s", seconds(m, p->key.start_ns));
+	json_object_set_new(o, "end_s", p->end_ns ? seconds(m, p->end_ns) : json_null());
+	json_object_set_new(o, "rss_at_peak_bytes",
+			    json_integer(p->epoch == m->epoch ? p->share_bytes : 0));
+	json_object_set_new(o, "peak_rss_bytes", json_integer(p->peak_bytes));
+	json_object_set_new(o, "peak_time_s", p->peak_ns ? seconds(m, p->peak_ns) : json_null());
+	json_object_set_new(o, "end", json_string(end_names[p->end]));
+	json_object_set_new(o, "exit_status",
+			    ended && WIFEXITED(p->status) ? json_integer(WEXITSTATUS(p->status))
+							  : json_null());
+	json_object_set_new(o, "signal",
+			    ended && WIFSIGNALED(p->status) ? json_integer(WTERMSIG(p->status))
+							    : json_null());
+	return o;
+}
+
+static void processes_json(const struct memory *m, json_t *memory)
+{
+	const struct processes_omitted *dropped = processes_omitted(m->o->processes);
+	uint64_t omitted = dropped->count,
+		 share = dropped->epoch == m->epoch ? dropped->share_bytes : 0;
+	_cleanup_free_ struct process **list = NULL;
+	json_t *array = json_array();
+	size_t n = 0;
+
+	if (processes_sorted(m->o->processes, m->epoch, &list, &n))
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i < PROCESSES_LISTED) {
+			json_array_append_new(array, process_json(m, list[i]));
+			continue;
+		}
+		omitted++;
+		share += list[i]->epoch == m->epoch ? list[i]->share_bytes : 0;
+	}
+	json_object_set_new(memory, "processes", array);
+	json_object_set_new(memory, "processes_omitted", json_integer(omitted));
+	json_object_set_new(memory, "omitted_at_peak_bytes", json_integer(share));
+}
+
+static json_t *gaps_json(const struct memory *m)
+{
+	json_t *gaps = json_array();
+
+	for (size_t i = 0; i < series_length(m->series); i++) {
+		const struct series_point *p = series_at(m->series, i);
+
+		if (p->gap_ns)
+			json_array_append_new(
+			    gaps, json_pack("{s:o, s:f, s:s}", "time_s", seconds(m, p->time_ns),
+					    "seconds", p->gap_ns / 1e9, "cause",
+					    p->gap_suspend ? "suspend" : "observer not running"));
+	}
+	return gaps;
+}
+
+json_t *memory_manifest(void *self, json_t *limits)
+{
+	const struct memory *m = self;
+	json_t *o = json_object();
+
+	if (m->pss_failed && m->pss_bytes == NOT_MEASURED)
+		json_array_append_new(limits,
+				      json_string("PSS: /proc/PID/smaps_rollup could not be read"));
+	json_object_set_new(o, "status",
+			    json_string(!m->ticks		  ? "failed"
+					: json_array_size(limits) ? "limited"
+								  : "ok"));
+	json_object_set(o, "limits", limits);
+	json_object_set_new(o, "source", json_string(m->o->event_driven ? "rss_stat" : "ticks"));
+	json_object_set_new(o, "interval_s", json_real(m->o->interval_ns / 1e9));
+	json_object_set_new(o, "peak_rss_bytes", json_integer(m->peak_bytes));
+	json_object_set_new(o, "peak_time_s", m->peak_ns ? seconds(m, m->peak_ns) : json_null());
+	json_object_set_new(o, "final_rss_bytes", json_integer(m->tick.rss_bytes));
+	json_object_set_new(o, "tracked_rss_bytes",
+			    m->o->event_driven ? json_integer(m->tracked_bytes) : json_null());
+	json_object_set_new(o, "pss_bytes",
+			    m->pss_bytes == NOT_MEASURED ? json_null()
+							 : json_integer(m->pss_bytes));
+	json_object_set_new(o, "pss_time_s",
+			    m->pss_bytes == NOT_MEASURED ? json_null() : seconds(m, m->pss_ns));
+	json_object_set_new(o, "swap_peak_bytes", json_integer(m->swap_peak_bytes));
+	json_object_set_new(o, "minor_faults", json_integer(m->minor_faults));
+	json_object_set_new(o, "major_faults", json_integer(m->major_faults));
+	json_object_set_new(o, "ticks", json_integer(m->ticks));
+	json_object_set_new(o, "gaps", gaps_json(m));
+	processes_json(m, o);
+	return o;
+}

@@ -1,0 +1,27 @@
+/* main.c - the table of verbs. */
+#include <locale.h>
+#include <string.h>
+
+#include "cli/cmd.h"
+
+const struct verb_row verb_rows[] = {
+	{ "summary", "RUN_DIR", "one screen: what ran, the peak and who held it, what was lost",
+	  cmd_summary },
+	{ "plot", "RUN_DIR", "memory.svg, and memory.png where gnuplot is installed", cmd_plot },
+	{ "html", "RUN_DIR", "report.html: one offline page", cmd_html },
+	{ "doctor", NULL,
+	  "what this kernel and these privileges allow, and the remedy for the rest", cmd_doctor },
+	{ "man", NULL, "this manual page, as troff", cmd_man },
+	{ "completion", NULL, "completion for bash", cmd_completion },
+	{},
+};
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE,
+		  ""); /* for the width of names on a terminal; numbers stay as they are */
+	for (const struct verb_row *verb = verb_rows; argc > 1 && verb->name; verb++)
+		if (!strcmp(argv[1], verb->name))
+			return verb->run(argc - 1, argv + 1);
+	return cmd_run(argc, argv);
+}

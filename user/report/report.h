@@ -1,0 +1,56 @@
+/* report.h - the kinds of reports: a run in, a file or a screen out.
+ *
+ *	struct run ──► summary │ plot │ png │ html ──► FILE
+ *
+ * A new kind is one file here and one row in report_kinds.
+ */
+#ifndef TASKDIAG_REPORT_REPORT_H
+#define TASKDIAG_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "report/run.h"
+
+/* How to show a text report; the others ignore it. */
+struct report_style {
+	unsigned columns; /* of the terminal; 0 = 80. Below 80 it may be wider than told */
+	bool utf8;	  /* LC_CTYPE is set and its codeset is UTF-8; else only ASCII is printed */
+	bool colour;
+};
+
+/**
+ * Writes the report of @r to @out and flushes it. Returns 0; -ENOMEM; -EIO or another -errno of the file;
+ * what a kind adds is said with it. @out then holds a part: write to a temporary name.
+ */
+typedef int report_write_fn(const struct run *r, const struct report_style *style, FILE *out);
+
+struct report_kind {
+	const char *name;	  /* the verb */
+	const char *default_file; /* in the working directory, without -o; NULL = standard output */
+	const char *help;
+	report_write_fn *write;
+};
+
+extern const struct report_kind report_kinds[]; /* ends with a NULL name */
+
+/** NULL when there is no such kind. */
+const struct report_kind *report_find(const char *name);
+
+/** One screen of text: at most 24 lines of 80 columns for an ordinary run. */
+report_write_fn report_summary;
+
+/** The RSS curve as standalone SVG, no scripts, no styles. */
+report_write_fn report_plot;
+
+/**
+ * The curve as PNG, by gnuplot from memory.datum. @out must be a real file. -ENOENT: gnuplot is not
+ * installed; -ENODATA: the run has no memory.datum; -EIO: gnuplot failed; -ETIME: it took too long.
+ */
+report_write_fn report_png;
+
+/** One offline page, see html.c. */
+report_write_fn report_html;
+
+#endif

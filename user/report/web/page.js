@@ -1,0 +1,48 @@
+/* page.js - the head of the page, then all parts. */
+(() => {
+	const { facts, task, memory, manifest, element } = data;
+	const put = (id, text) => {
+		document.getElementById(id).textContent = data.visible(text);
+	};
+	const verdicts = { complete: 'complete, none lost', losses: 'records were lost', unknown: 'completeness unknown' };
+
+	function tile(title, value, note) {
+		const div = element('div', 'tile');
+		div.append(element('dt', '', title), element('dd', 'number', value), element('dd', 'note', note || ''));
+		return div;
+	}
+
+	function tiles() {
+		const start = typeof task.start_utc === 'string' ? task.start_utc : '';
+		const peak = tile('Peak RSS', data.mb(facts.peak_bytes), `at ${data.seconds(facts.peak_time_s)}`);
+		peak.classList.add('main');
+		document.getElementById('tiles').append(
+			peak,
+			tile('Duration', data.seconds(facts.duration_s), start.replace('T', ' ').replace('Z', ' UTC')),
+			tile('At the end', data.mb(memory.final_rss_bytes), 'RSS at the last tick'),
+			tile('PSS', data.mb(memory.pss_bytes), data.isNumber(memory.pss_time_s) ?
+				`at ${data.seconds(memory.pss_time_s)}` : 'not measured'),
+			tile('Swap peak', data.mb(memory.swap_peak_bytes), 'at a tick'),
+			tile('Page faults', data.count(memory.minor_faults), `minor; ${data.count(memory.major_faults)} major`));
+	}
+
+	function endClass() {
+		if (task.end === 'oom' || task.end === 'killed-by-signal' || (task.end === 'exited' && task.exit_status > 0))
+			return 'bad';
+		return task.end === 'exited' ? 'good' : 'plain';
+	}
+
+	put('task-id', task.id || 'unnamed task');
+	put('command', facts.command);
+	put('end', facts.end);
+	put('verdict', verdicts[facts.verdict]);
+	document.getElementById('end').classList.add(endClass());
+	document.getElementById('verdict').classList.add(facts.verdict === 'complete' ? 'good' : 'warn');
+	put('footer', `taskdiag-bpf ${manifest.tool_version || '?'} on Linux ${manifest.kernel || '?'}; ` +
+		`${memory.source === 'rss_stat' ? 'every change of RSS was seen' : 'RSS was seen at ticks'}, ` +
+		`${data.count(memory.ticks)} ticks, one every ${data.seconds(memory.interval_s)}; MB is 1,048,576 bytes`);
+	tiles();
+	chart.build();
+	quality.build();
+	table.build();
+})();

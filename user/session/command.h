@@ -1,0 +1,29 @@
+/* command.h - a command that we start: held before its exec until the probes stand, then let go. */
+#ifndef TASKDIAG_COMMAND_H
+#define TASKDIAG_COMMAND_H
+
+#include <sys/types.h>
+
+#include "lib/identity.h"
+#include "lib/problem.h"
+
+struct command;
+
+/** Forks; the child waits. @argv is borrowed. The child starts with an empty signal mask. */
+int command_new(char *const argv[], const struct identity *user, struct command **ret,
+		struct problem *problem);
+/** Kills the child if it has not been let go (it has executed nothing yet). NULL is fine. */
+void command_free(struct command *c);
+
+pid_t command_pid(const struct command *c);
+
+/**
+ * Lets it exec, and waits until it has. -ENOENT and friends if exec failed: *ret_exit is then 127
+ * (not found) or 126 (found but not executable), as a shell gives it.
+ */
+int command_release(struct command *c, int *ret_exit, struct problem *problem);
+
+/** Reaps. -EAGAIN while it runs; else 0 and the wait(2) status. */
+int command_reap(struct command *c, int *ret_status);
+
+#endif

@@ -1,0 +1,428 @@
+/* probes.c - see probes.h */
+#include "session/probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "bpf/state.h"
+#include "taskdiag.skel.h"
+
+#define LIMITS_MAX 4
+#define LINKS_MAX 8
+#define SAMPLE_BUFFER 65536
+
+struct probes {
+	struct taskdiag_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *links[LINKS_MAX];
+	size_t link_count;
+	struct bpf_link *adopt, *sample;
+	record_fn fn;
+	void *context;
+	bool event_driven;
+	char *limits[LIMITS_MAX];
+	size_t limit_count;
+	uint32_t nr_cpus;
+	unsigned char *buffer; /* of SAMPLE_BUFFER bytes */
+};
+
+/* A program, in the order in which to do without it. */
+struct part {
+	const char *name;
+	const char *limit; /* what is lost; NULL: no run without it */
+};
+
+static const struct part parts[] = {
+	{ "lifecycle_oom", "an OOM kill is seen as killed by signal 9" },
+	{ "memory_rss_stat", "peaks between two ticks are not seen: RSS is read at ticks only" },
+	{ "lifecycle_fork", NULL },
+	{ "lifecycle_exec", NULL },
+	{ "lifecycle_exit", NULL },
+};
+
+static bool print_verbose;
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!print_verbose || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+static int limit_add(struct probes *p, const char *name, const char *limit, int err)
+{
+	if (p->limit_count == LIMITS_MAX)
+		return 0;
+	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", limit, name, strerror(-err)) < 0)
+		return -ENOMEM;
+	p->limit_count++;
+	return 0;
+}
+
+/* bpf(2) charged locked memory before 5.11. */
+static void memlock_raise(void)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+static int skel_open(struct probes *p, const struct probes_config *config)
+{
+	struct taskdiag_bpf *skel = taskdiag_bpf__open();
+	int err;
+
+	if (!skel)
+		return -errno;
+	p->skel = skel;
+	skel->rodata->config.nr_cpus = p->nr_cpus;
+	skel->rodata->config.follow_children = config->follow_children;
+	skel->rodata->config.ring_wake_bytes = config->ring_bytes / 4;
+	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	err = bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.images, image_bytes(p->nr_cpus));
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.image_zero, image_bytes(p->nr_cpus));
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.tasks, task_state_bytes(p->nr_cpus));
+	return err;
+}
+
+/* What a kernel has is found by trying: all of it first, then without one optional part after the
+ * other. */
+static int skel_load(struct probes *p, const struct probes_config *config)
+{
+	int first = 0, err = 0;
+
+	for (size_t without = 0; without < 4; without++) {
+		err = skel_open(p, config);
+		if (err)
+			return err;
+		for (size_t i = 0; i < 2; i++)
+			if (without & (1u << i))
+				bpf_program__set_autoload(
+				    bpf_object__find_program_by_name(p->skel->obj, parts[i].name),
+				    false);
+		err = taskdiag_bpf__load(p->skel);
+		if (!err) {
+			for (size_t i = 0; i < 2; i++)
+				if (without & (1u << i))
+					limit_add(p, parts[i].name, parts[i].limit, first);
+			return 0;
+		}
+		first = first ? first : err;
+		taskdiag_bpf__destroy(p->skel);
+		p->skel = NULL;
+		if (err == -EPERM)
+			return err;
+	}
+	return first;
+}
+
+static int load_problem(struct problem *problem, int err)
+{
+	if (err == -EPERM || err == -EACCES)
+		return problem_set(problem, err,
+				   "load BPF programs: %s: needs root, or CAP_BPF and CAP_PERFMON; "
+				   "see: taskdiag-bpf doctor",
+				   strerror(-err));
+	return problem_set(
+	    problem, err,
+	    "load BPF programs: %s: this kernel refuses them; see: taskdiag-bpf doctor",
+	    strerror(-err));
+}
+
+int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+	struct probes *p;
+
+	if (cpus > MAX_CPUS)
+		return problem_set(problem, -E2BIG,
+				   "this host: %d possible CPUs: only %d are supported", cpus,
+				   MAX_CPUS);
+	if (cpus < 0)
+		return problem_set(problem, cpus, "possible CPUs: %s: is /sys mounted?",
+				   strerror(-cpus));
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->nr_cpus = cpus;
+	p->buffer = malloc(SAMPLE_BUFFER);
+	print_verbose = config->verbose;
+	libbpf_set_print(print_libbpf);
+	memlock_raise();
+	err = p->buffer ? skel_load(p, config) : -ENOMEM;
+	if (err) {
+		probes_free(p);
+		return load_problem(problem, err);
+	}
+	malloc_trim(0); /* the kernel's BTF was read to relocate: 10 MB that nobody needs again */
+	*ret = p;
+	return 0;
+}
+
+static int on_record(void *context, void *data, size_t bytes)
+{
+	struct probes *p = context;
+
+	p->fn(p->context, data, bytes);
+	return 0;
+}
+
+static int attach_parts(struct probes *p, struct problem *problem)
+{
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct bpf_program *program =
+		    bpf_object__find_program_by_name(p->skel->obj, parts[i].name);
+		struct bpf_link *link;
+		int err;
+
+		if (!bpf_program__autoload(program))
+			continue;
+		link = bpf_program__attach(program);
+		if (link) {
+			p->links[p->link_count++] = link;
+			p->event_driven |= !strcmp(parts[i].name, "memory_rss_stat");
+			continue;
+		}
+		err = -errno;
+		if (!parts[i].limit)
+			return problem_set(problem, err, "attach %s: %s: see: taskdiag-bpf doctor",
+					   parts[i].name, strerror(-err));
+		limit_add(p, parts[i].name, parts[i].limit, err);
+	}
+	return 0;
+}
+
+int probes_attach(struct probes *p, record_fn fn, void *context, struct problem *problem)
+{
+	int err;
+
+	p->fn = fn;
+	p->context = context;
+	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_record, p, NULL);
+	if (!p->ring)
+		return problem_set(problem, -errno, "ring buffer: %s", strerror(errno));
+	p->adopt = bpf_program__attach_iter(p->skel->progs.lifecycle_adopt, NULL);
+	if (p->adopt)
+		p->sample = bpf_program__attach_iter(p->skel->progs.memory_sample, NULL);
+	if (!p->sample) {
+		err = -errno;
+		return problem_set(problem, err,
+				   "task iterator: %s: needs Linux 5.8; see: taskdiag-bpf doctor",
+				   strerror(-err));
+	}
+	return attach_parts(p, problem);
+}
+
+void probes_detach(struct probes *p)
+{
+	while (p->link_count)
+		bpf_link__destroy(p->links[--p->link_count]);
+}
+
+void probes_free(struct probes *p)
+{
+	if (!p)
+		return;
+	probes_detach(p);
+	bpf_link__destroy(p->adopt);
+	bpf_link__destroy(p->sample);
+	ring_buffer__free(p->ring);
+	taskdiag_bpf__destroy(p->skel);
+	for (size_t i = 0; i < p->limit_count; i++)
+		free(p->limits[i]);
+	free(p->buffer);
+	free(p);
+}
+
+int probes_ring_fd(const struct probes *p)
+{
+	return ring_buffer__epoll_fd(p->ring);
+}
+
+int probes_drain(struct probes *p)
+{
+	int n = ring_buffer__consume(p->ring);
+
+	return n < 0 ? n : 0;
+}
+
+/* Hands out the records of a chunk; returns how many bytes of an unfinished one are left at its
+ * end. */
+static ssize_t samples_split(unsigned char *chunk, size_t length, record_fn fn, void *context)
+{
+	size_t at = 0;
+
+	while (length - at >= sizeof(struct sample_header)) {
+		struct sample_header h;
+
+		memcpy(&h, chunk + at, sizeof(h));
+		if (h.size < sizeof(h) || h.size > 4096)
+			return -EBADMSG;
+		if (h.size > length - at)
+			break;
+		fn(context, chunk + at, h.size);
+		at += h.size;
+	}
+	memmove(chunk, chunk + at, length - at);
+	return length - at;
+}
+
+static int iterate(struct probes *p, struct bpf_link *link, record_fn fn, void *context)
+{
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+	ssize_t n, kept = 0;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, p->buffer + kept, SAMPLE_BUFFER - kept)) != 0) {
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return -errno;
+		kept = fn ? samples_split(p->buffer, kept + n, fn, context) : 0;
+		if (kept < 0)
+			return kept;
+	}
+	return 0;
+}
+
+int probes_sample(struct probes *p, record_fn fn, void *context)
+{
+	return iterate(p, p->sample, fn, context);
+}
+
+static uint64_t control_adopted(const struct probes *p, uint64_t *ret_seen)
+{
+	struct control control = {};
+	__u32 zero = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.control), &zero, &control);
+	*ret_seen = control.roots_seen;
+	return control.adopted;
+}
+
+int probes_adopt(struct probes *p, const struct root *roots, size_t count, uint64_t *ret_seen,
+		 struct problem *problem)
+{
+	uint64_t before, after;
+	int err;
+
+	for (__u32 i = 0; i < count; i++)
+		if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.roots), &i, &roots[i], BPF_ANY))
+			return problem_set(problem, -errno, "name the task's processes: %s",
+					   strerror(errno));
+	after = control_adopted(p, ret_seen);
+	do { /* a whole pass after the last one that was adopted: see lifecycle_adopt */
+		before = after;
+		err = iterate(p, p->adopt, NULL, NULL);
+		if (err)
+			return problem_set(problem, err, "scan of processes: %s", strerror(-err));
+		after = control_adopted(p, ret_seen);
+		probes_drain(p);
+	} while (after != before);
+	return 0;
+}
+
+void probes_task_peak(const struct probes *p, uint64_t *ret_bytes, uint64_t *ret_ns,
+		      uint64_t *ret_epoch)
+{
+	_cleanup_free_ struct task_state *state = calloc(1, sizeof(*state));
+	__u32 index = 0;
+
+	*ret_bytes = *ret_ns = *ret_epoch = 0;
+	if (!state || !p->event_driven ||
+	    bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.tasks), &index, state))
+		return;
+	*ret_bytes = state->peak_pages > 0 ? state->peak_pages * sysconf(_SC_PAGESIZE) : 0;
+	*ret_ns = state->peak_ns;
+	*ret_epoch = state->epoch;
+}
+
+static int64_t image_pages(const struct image *image, uint32_t nr_cpus)
+{
+	int64_t pages = image->count[0] + image->count[1] + image->count[3];
+
+	for (uint32_t i = 0; i < nr_cpus; i++)
+		pages += image->cpu[i].local[0] + image->cpu[i].local[1] + image->cpu[i].local[3];
+	return pages > 0 ? pages : 0;
+}
+
+void probes_images(const struct probes *p, record_fn fn, void *context)
+{
+	_cleanup_free_ struct image *image = calloc(1, sizeof(*image));
+	uint64_t page = sysconf(_SC_PAGESIZE), peak_bytes, peak_ns, epoch, mm, next;
+	int fd = bpf_map__fd(p->skel->maps.images);
+	const void *key = NULL;
+
+	probes_task_peak(p, &peak_bytes, &peak_ns, &epoch);
+	for (; image && !bpf_map_get_next_key(fd, key, &next); mm = next, key = &mm) {
+		struct image_event e = { .h = { .type = EV_IMAGE_END, .size = sizeof(e) } };
+		uint64_t pages;
+
+		if (bpf_map_lookup_elem(fd, &next, image))
+			continue;
+		pages = image_pages(image, p->nr_cpus);
+		e.h.start_ns = image->start_ns;
+		e.h.tgid = image->tgid;
+		e.h.pid = image->pid;
+		e.h.task = image->task;
+		e.peak_bytes = image->peak_pages > 0 ? image->peak_pages * page : 0;
+		e.peak_ns = image->peak_ns;
+		e.epoch = epoch;
+		e.share_bytes = image->epoch == epoch ? image->share_pages * page : pages * page;
+		fn(context, &e, sizeof(e));
+	}
+}
+
+void probes_drops(const struct probes *p, uint64_t ret[DROP_MAX])
+{
+	_cleanup_free_ uint64_t *per_cpu = calloc(p->nr_cpus, sizeof(*per_cpu));
+
+	for (__u32 cause = 0; cause < DROP_MAX; cause++) {
+		ret[cause] = 0;
+		if (!per_cpu ||
+		    bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.drops), &cause, per_cpu))
+			continue;
+		for (uint32_t i = 0; i < p->nr_cpus; i++)
+			ret[cause] += per_cpu[i];
+	}
+}
+
+uint64_t probes_missed(const struct probes *p)
+{
+	struct bpf_program *program;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program (program, p->skel->obj) {
+		struct bpf_prog_info info = {};
+		__u32 length = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+bool probes_event_driven(const struct probes *p)
+{
+	return p->event_driven;
+}
+
+const char *probes_limit(const struct probes *p, size_t index)
+{
+	return index < p->limit_count ? p->limits[index] : NULL;
+}

@@ -1,0 +1,64 @@
+/* probes.h - the BPF side of a run: load what this kernel takes, attach, scan, sample, read what
+ * was kept.
+ *
+ * Nothing is pinned: closing, or death of the observer, removes every probe.
+ */
+#ifndef TASKDIAG_PROBES_H
+#define TASKDIAG_PROBES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/events.h"
+#include "lib/problem.h"
+
+struct probes;
+
+struct probes_config {
+	uint32_t ring_bytes; /* power of two, at least RING_BYTES_MIN */
+	bool follow_children;
+	bool verbose; /* libbpf's own messages to stderr */
+};
+
+/* What a record is handed to. @record is valid during the call only; hostile sizes are possible,
+ * types are not checked. */
+typedef void (*record_fn)(void *context, const void *record, size_t bytes);
+
+/** Opens and loads. A program that this kernel lacks is left out if the run is useful without; see
+ * probes_limits(). */
+int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem);
+void probes_free(struct probes *p); /* NULL is fine; detaches */
+
+/** Attaches; records flow to @fn from now on, within probes_drain(). */
+int probes_attach(struct probes *p, record_fn fn, void *context, struct problem *problem);
+/** Removes every probe; what is in the ring stays and can be drained. */
+void probes_detach(struct probes *p);
+
+/** Makes the processes in @roots targets, with all their descendants. Sets bit i of *ret_seen for
+ * each root i found. */
+int probes_adopt(struct probes *p, const struct root *roots, size_t count, uint64_t *ret_seen,
+		 struct problem *problem);
+
+int probes_ring_fd(const struct probes *p); /* readable when the ring is a quarter full */
+int probes_drain(struct probes *p);
+
+/** Reads one tick: @fn gets a task_sample, then process_samples and thread_samples. 0 or -errno. */
+int probes_sample(struct probes *p, record_fn fn, void *context);
+
+/** Peak of the task as the kernel kept it: bytes, time, epoch. Zeros without rss_stat. */
+void probes_task_peak(const struct probes *p, uint64_t *ret_bytes, uint64_t *ret_ns,
+		      uint64_t *ret_epoch);
+/** Every address space that is still there, as an EV_IMAGE_END record; share_bytes is what it held
+ * at the current epoch. */
+void probes_images(const struct probes *p, record_fn fn, void *context);
+
+void probes_drops(const struct probes *p, uint64_t ret[DROP_MAX]);
+uint64_t
+probes_missed(const struct probes *p); /* events that the kernel did not run a program for */
+
+bool probes_event_driven(const struct probes *p); /* rss_stat is attached */
+/** Index from 0; NULL after the last: a sentence on what is missing and why. */
+const char *probes_limit(const struct probes *p, size_t index);
+
+#endif

@@ -1,0 +1,221 @@
+/* pump.c - see pump.h */
+#include "session/pump.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "session/state.h"
+
+#define EVENTS_MAX 16
+#define GAP_MIN_NS (50 * NS_PER_MS) /* shorter ones are the scheduler's everyday */
+
+/* What an epoll event is about; FROM_PID and above: pidfd number data - FROM_PID. */
+enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_PID };
+
+static const int stopping_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+static const int forwarded_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < COUNT(forwarded_signals); i++)
+		sigaddset(set, forwarded_signals[i]);
+	sigaddset(set, SIGCHLD);
+}
+
+int pump_block_signals(struct problem *problem)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return problem_set(problem, -errno, "block signals: %s", strerror(errno));
+	return 0;
+}
+
+void pump_release_signals(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int watch(struct session *s, int fd, uint64_t from)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = from };
+
+	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int open_timer(struct session *s)
+{
+	uint64_t first = s->o.start_ns + s->o.interval_ns;
+	struct itimerspec when = {
+		.it_value = { .tv_sec = first / NS_PER_S, .tv_nsec = first % NS_PER_S },
+		.it_interval = { .tv_sec = s->o.interval_ns / NS_PER_S,
+				 .tv_nsec = s->o.interval_ns % NS_PER_S },
+	};
+
+	s->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->timer < 0 || timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &when, NULL))
+		return -errno;
+	return watch(s, s->timer, FROM_TIMER);
+}
+
+static int open_signals(struct session *s)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? -errno : watch(s, s->signals, FROM_SIGNAL);
+}
+
+int pump_open(struct session *s, struct problem *problem)
+{
+	int err;
+
+	s->suspend_ns = clock_boot_ns() - clock_monotonic_ns();
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	err = s->epoll < 0 ? -errno : open_timer(s);
+	if (!err)
+		err = open_signals(s);
+	if (!err)
+		err = watch(s, probes_ring_fd(s->probes), FROM_RING);
+	for (size_t i = 0; !err && i < s->root_count; i++)
+		if (s->pidfds[i] >= 0)
+			err = watch(s, s->pidfds[i], FROM_PID + i);
+	return err ? problem_set(problem, err, "event loop: %s", strerror(-err)) : 0;
+}
+
+/* A late tick is told, with its cause: the curve has no points there. */
+static void find_gap(struct session *s, uint64_t now)
+{
+	uint64_t since = s->o.tick ? now - s->o.tick_ns : 0;
+	int64_t suspend = clock_boot_ns() - clock_monotonic_ns();
+
+	s->o.gap_ns = since > 2 * s->o.interval_ns && since > GAP_MIN_NS ? since : 0;
+	s->o.gap_suspend = suspend - s->suspend_ns > (int64_t)GAP_MIN_NS;
+	s->suspend_ns = suspend;
+}
+
+static void take_tick(struct session *s)
+{
+	uint64_t now = clock_boot_ns(), bytes, ns;
+
+	find_gap(s, now);
+	s->o.tick++;
+	s->o.tick_ns = now;
+	probes_drain(s->probes);
+	if (probes_sample(s->probes, stream_sample, &s->stream)) {
+		s->samples_failed++;
+		return;
+	}
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->tick &&
+		    s->stream.collectors[i]->tick(s->stream.selves[i]))
+			s->samples_failed++;
+	stream_forget(&s->stream);
+	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
+	status_show(s);
+}
+
+static void on_timer(struct session *s)
+{
+	uint64_t expirations;
+
+	if (read(s->timer, &expirations, sizeof(expirations)) == sizeof(expirations))
+		take_tick(s);
+}
+
+static bool is_stopping(int signal)
+{
+	for (size_t i = 0; i < COUNT(stopping_signals); i++)
+		if (stopping_signals[i] == signal)
+			return true;
+	return false;
+}
+
+static void on_signal(struct session *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD) {
+			if (s->command && !command_reap(s->command, &s->status))
+				s->stop = STOP_ENDED;
+		} else if (!s->command) {
+			if (is_stopping(info.ssi_signo))
+				s->stop = STOP_USER;
+		} else if (info.ssi_code !=
+			   SI_KERNEL) { /* the terminal has told the command itself */
+			kill(command_pid(s->command), info.ssi_signo);
+		}
+	}
+}
+
+static void on_root_ended(struct session *s, size_t i)
+{
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->pidfds[i], NULL);
+	if (++s->roots_ended == s->root_count)
+		s->stop = STOP_ENDED;
+}
+
+static void dispatch(struct session *s, uint64_t from)
+{
+	switch (from) {
+	case FROM_RING:
+		probes_drain(s->probes);
+		break;
+	case FROM_TIMER:
+		on_timer(s);
+		break;
+	case FROM_SIGNAL:
+		on_signal(s);
+		break;
+	default:
+		on_root_ended(s, from - FROM_PID);
+	}
+}
+
+/* Milliseconds until the end of --duration, rounded up; -1: none. */
+static int time_left(const struct session *s)
+{
+	uint64_t end = s->o.start_ns + s->options.duration_ns, now = clock_boot_ns();
+
+	if (!s->options.duration_ns)
+		return -1;
+	if (now >= end)
+		return 0;
+	return end - now > 86400 * NS_PER_S ? 86400 * 1000
+					    : (end - now + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+int pump_run(struct session *s, struct problem *problem)
+{
+	struct epoll_event events[EVENTS_MAX];
+
+	take_tick(s);
+	while (s->stop == STOP_NONE) {
+		int left = time_left(s), n = epoll_wait(s->epoll, events, EVENTS_MAX, left);
+
+		if (n < 0 && errno != EINTR)
+			return problem_set(problem, -errno, "event loop: %s", strerror(errno));
+		for (int i = 0; i < n; i++)
+			dispatch(s, events[i].data.u64);
+		if (left == 0 && s->stop == STOP_NONE)
+			s->stop = STOP_DURATION;
+	}
+	take_tick(s);
+	return 0;
+}

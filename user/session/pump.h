@@ -1,0 +1,16 @@
+/* pump.h - the loop of a run: ring, ticks, signals, ends of processes. Private to session/. */
+#ifndef TASKDIAG_PUMP_H
+#define TASKDIAG_PUMP_H
+
+#include "lib/problem.h"
+
+struct session;
+
+int pump_block_signals(struct problem *problem); /* before the command is forked */
+void pump_release_signals(void);		 /* back to their default actions */
+int pump_open(struct session *s, struct problem *problem);
+/** Returns when the task has ended, the duration is over or the user has stopped it; the last tick
+ * is then taken. */
+int pump_run(struct session *s, struct problem *problem);
+
+#endif

@@ -1,0 +1,261 @@
+/* session.c - see session.h: how a run begins, and how it ends. The loop between is pump.c, what is
+ * left of it save.c. */
+#include "session/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "session/pump.h"
+#include "session/state.h"
+#include "session/target.h"
+
+#define OUTPUT_TRIES 100
+
+static int join_arguments(struct session *s)
+{
+	size_t size;
+	FILE *text = open_memstream(&s->command_line, &size);
+
+	if (!text)
+		return -ENOMEM;
+	if (!s->options.argv)
+		fputs(s->name, text); /* a command line that we were not given may hold secrets */
+	for (char *const *arg = s->options.argv; arg && *arg; arg++)
+		fprintf(text, "%s%s", arg == s->options.argv ? "" : " ", *arg);
+	return fclose(text) ? -ENOMEM : 0;
+}
+
+static int open_pids(struct session *s, struct problem *problem)
+{
+	for (size_t i = 0; i < s->options.pid_count; i++) {
+		char name[16];
+		int err = target_open(s->options.pids[i], &s->pidfds[i], name, problem);
+
+		if (err)
+			return err;
+		s->roots[s->root_count++] = s->options.pids[i];
+		if (i == 0)
+			memcpy(s->name, name, sizeof(s->name));
+	}
+	return 0;
+}
+
+static int hold_command(struct session *s, struct problem *problem)
+{
+	const char *slash = strrchr(s->options.argv[0], '/');
+	int err = command_new(s->options.argv, &s->options.user, &s->command, problem);
+
+	if (err)
+		return err;
+	s->roots[s->root_count++] = command_pid(s->command);
+	snprintf(s->name, sizeof(s->name), "%.15s", slash ? slash + 1 : s->options.argv[0]);
+	return 0;
+}
+
+int session_default_output(const struct session *s, const char *place, int attempt, char *ret,
+			   size_t size)
+{
+	char id[64], utc[32], suffix[16] = "";
+	time_t now = clock_utc_ns() / NS_PER_S;
+	struct tm tm;
+
+	session_task_id(s, id, sizeof(id));
+	gmtime_r(&now, &tm);
+	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm);
+	if (attempt)
+		snprintf(suffix, sizeof(suffix), "-%d", attempt + 1);
+	return snprintf(ret, size, "%s%staskdiag-%s-%s%s", place, *place ? "/" : "", id, utc,
+			suffix) < (int)size
+		   ? 0
+		   : -ENAMETOOLONG;
+}
+
+static int make_output(struct session *s, struct problem *problem)
+{
+	int err = -EEXIST;
+
+	if (s->options.output)
+		return rundir_new(s->options.output, &s->options.owner, &s->rundir, problem);
+	for (int attempt = 0; err == -EEXIST && attempt < OUTPUT_TRIES; attempt++) {
+		char path[256];
+
+		problem->text[0] = 0;
+		session_default_output(s, "", attempt, path, sizeof(path));
+		err = rundir_new(path, &s->options.owner, &s->rundir, problem);
+	}
+	return err;
+}
+
+static int find_collectors(struct session *s)
+{
+	for (size_t i = 0; s->options.diagnostics[i]; i++) {
+		const struct collector *c = collector_find(s->options.diagnostics[i]);
+
+		s->stream.selves[i] = c->new (&s->o);
+		if (!s->stream.selves[i])
+			return -ENOMEM;
+		s->stream.collectors[i] = c;
+	}
+	return 0;
+}
+
+static int attach(struct session *s, struct problem *problem)
+{
+	const struct probes_config config = {
+		.ring_bytes = s->options.ring_bytes,
+		.follow_children = s->options.follow_children,
+		.verbose = s->options.verbose,
+	};
+	struct root roots[MAX_ROOTS] = {};
+	uint64_t seen = 0;
+	int err = probes_new(&config, &s->probes, problem);
+
+	if (!err)
+		err = probes_attach(s->probes, stream_record, &s->stream, problem);
+	if (err)
+		return err;
+	for (size_t i = 0; i < s->root_count; i++)
+		roots[i] = (struct root){ .pid = s->roots[i], .armed = s->command != NULL };
+	s->o.event_driven = probes_event_driven(s->probes);
+	s->o.start_ns = clock_boot_ns();
+	err = probes_adopt(s->probes, roots, s->root_count, &seen, problem);
+	for (size_t i = 0; !err && i < s->root_count; i++)
+		if (!(seen & 1ULL << i))
+			err = problem_set(problem, -ESRCH,
+					  "pid %d: ended while we attached; start it with: "
+					  "taskdiag-bpf -- COMMAND",
+					  s->roots[i]);
+	s->attached_ns = clock_boot_ns();
+	return err;
+}
+
+/* Time 0 of a command is its exec: before it, what is in the process is ours. */
+static int release(struct session *s, int *ret_exit, struct problem *problem)
+{
+	int err = command_release(s->command, ret_exit, problem);
+
+	if (err)
+		return err;
+	probes_drain(s->probes);
+	s->o.start_ns = s->stream.root_exec_ns ? s->stream.root_exec_ns : clock_boot_ns();
+	return 0;
+}
+
+static int prepare(struct session *s, int *ret_exit, struct problem *problem)
+{
+	int err = pump_block_signals(problem);
+
+	if (!err)
+		err = s->options.argv ? hold_command(s, problem) : open_pids(s, problem);
+	if (!err)
+		err = join_arguments(s);
+	if (!err)
+		err = make_output(s, problem);
+	if (!err)
+		err = find_collectors(s);
+	if (!err)
+		err = attach(s, problem);
+	if (!err && s->command)
+		err = release(s, ret_exit, problem);
+	if (err)
+		return err;
+	s->o.start_utc_ns = clock_utc_ns() - (clock_boot_ns() - s->o.start_ns);
+	return pump_open(s, problem);
+}
+
+int session_new(const struct session_options *options, struct session **ret, int *ret_exit,
+		struct problem *problem)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->options = *options;
+	s->epoll = s->timer = s->signals = s->status = -1;
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		s->pidfds[i] = -1;
+	s->stream.o = &s->o;
+	s->o.interval_ns = options->interval_ns;
+	s->o.processes = processes_new();
+	err = s->o.processes ? prepare(s, ret_exit, problem) : -ENOMEM;
+	s->o.command = s->command_line;
+	if (err) {
+		problem_set(problem, err, "start of the run: %s", strerror(-err));
+		session_free(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	command_free(s->command); /* a held command ends with its gate, before the probes go */
+	probes_free(s->probes);
+	rundir_free(s->rundir);
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		s->stream.collectors[i]->free(s->stream.selves[i]);
+	processes_free(s->o.processes);
+	for (size_t i = 0; i < MAX_ROOTS; i++)
+		if (s->pidfds[i] >= 0)
+			close(s->pidfds[i]);
+	if (s->epoll >= 0)
+		close(s->epoll);
+	if (s->timer >= 0)
+		close(s->timer);
+	if (s->signals >= 0)
+		close(s->signals);
+	json_decref(s->manifest);
+	free(s->command_line);
+	free(s->saved_path);
+	free(s);
+}
+
+int session_run(struct session *s, struct problem *problem)
+{
+	return pump_run(s, problem);
+}
+
+/* Address spaces that are still there: not records of the ledger, only their last state. */
+static void last_image(void *context, const void *record, size_t bytes)
+{
+	struct session *s = context;
+
+	(void)bytes;
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->record)
+			s->stream.collectors[i]->record(s->stream.selves[i], record);
+}
+
+void session_finish(struct session *s)
+{
+	uint64_t peak_bytes, peak_ns;
+
+	status_clear(s);
+	probes_detach(s->probes);
+	probes_drain(s->probes);
+	s->o.end_ns = clock_boot_ns();
+	probes_drops(s->probes, s->drops);
+	s->missed = probes_missed(s->probes);
+	probes_images(s->probes, last_image, s);
+	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->totals)
+			s->stream.collectors[i]->totals(s->stream.selves[i], peak_bytes, peak_ns,
+							s->o.epoch);
+	pump_release_signals();
+}
+
+int session_command_status(const struct session *s)
+{
+	return s->status;
+}

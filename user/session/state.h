@@ -1,0 +1,50 @@
+/* state.h - what the files of session/ share. Private to this folder. */
+#ifndef TASKDIAG_SESSION_STATE_H
+#define TASKDIAG_SESSION_STATE_H
+
+#include "session/command.h"
+#include "session/probes.h"
+#include "session/session.h"
+#include "session/stream.h"
+
+enum stop { STOP_NONE, STOP_ENDED, STOP_USER, STOP_DURATION };
+
+struct session {
+	struct session_options options;
+	struct observation o;
+	struct stream stream;
+	struct probes *probes;
+	struct rundir *rundir;
+	struct command *command;
+	int pidfds[MAX_ROOTS];
+	pid_t roots[MAX_ROOTS]; /* as the caller sees them */
+	size_t root_count, roots_ended;
+	char name[16];	    /* of the first root; hostile */
+	char *command_line; /* hostile */
+	int status;	    /* of the command; -1: none or not ended */
+	int epoll, timer, signals;
+	enum stop stop;
+	uint64_t attached_ns;
+	uint64_t samples_failed;
+	uint64_t drops[DROP_MAX];
+	uint64_t missed;
+	int64_t suspend_ns; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC at the last tick */
+	json_t *manifest;
+	char *saved_path;
+};
+
+/** manifest.json but for its artifacts; NULL: no memory. (manifest.c) */
+json_t *session_manifest(struct session *s);
+
+/** `<name>-<pid>` of the task, characters [A-Za-z0-9_-] only. (manifest.c) */
+void session_task_id(const struct session *s, char *ret, size_t size);
+
+/** @place/taskdiag-<task>-<UTC time>, with a number from the second @attempt on. (session.c) */
+int session_default_output(const struct session *s, const char *place, int attempt, char *ret,
+			   size_t size);
+
+/** The line on a terminal, and its removal. (status.c) */
+void status_show(const struct session *s);
+void status_clear(const struct session *s);
+
+#endif

@@ -1,0 +1,114 @@
+/* stream.c - see stream.h */
+#include "session/stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static int on_process(struct stream *s, const struct event_header *h)
+{
+	const struct process_event *e = (const struct process_event *)h;
+	struct process *p = processes_get(s->o->processes, h->tgid, h->start_ns);
+
+	if (!p)
+		return -ENOMEM;
+	if (p->end != END_RUNNING)
+		return -ESRCH;
+	p->pid = h->pid;
+	p->root |= e->root;
+	memcpy(p->name, e->name, sizeof(p->name));
+	p->name[sizeof(p->name) - 1] = 0;
+	p->last_tick = s->o->tick;
+	if (h->type == EV_EXEC && p->root && !s->root_exec_ns)
+		s->root_exec_ns = h->time_ns;
+	return 0;
+}
+
+static int on_end(struct stream *s, const struct event_header *h)
+{
+	const struct exit_event *e = (const struct exit_event *)h;
+	struct process *p = processes_get(s->o->processes, h->tgid, h->start_ns);
+	enum process_end end;
+
+	if (!p)
+		return -ENOMEM;
+	end = WIFSIGNALED(e->exit_code) ? p->oom ? END_OOM : END_SIGNAL : END_EXITED;
+	p->pid = h->pid;
+	if (p->end != END_RUNNING)
+		return -ESRCH;
+	p->minor_faults = e->minor_faults;
+	p->major_faults = e->major_faults;
+	return processes_end(s->o->processes, p, end, e->exit_code, h->time_ns);
+}
+
+static int on_image_end(struct stream *s, const struct event_header *h)
+{
+	(void)s;
+	(void)h;
+	return 0; /* for collectors only */
+}
+
+static int on_oom(struct stream *s, const struct event_header *h)
+{
+	struct process *p = processes_find(s->o->processes, h->tgid, h->start_ns);
+
+	if (!p || p->end != END_RUNNING)
+		return -ESRCH;
+	p->oom = true;
+	return 0;
+}
+
+static const struct {
+	size_t bytes;
+	int (*apply)(struct stream *s, const struct event_header *h); /* -ESRCH: late */
+} handlers[] = {
+	[EV_PROCESS] = { sizeof(struct process_event), on_process },
+	[EV_EXEC] = { sizeof(struct process_event), on_process },
+	[EV_EXIT] = { sizeof(struct exit_event), on_end },
+	[EV_IMAGE_END] = { sizeof(struct image_event), on_image_end },
+	[EV_OOM] = { sizeof(struct event_header), on_oom },
+};
+
+void stream_record(void *context, const void *record, size_t bytes)
+{
+	const struct event_header *h = record;
+	struct stream *s = context;
+
+	if (bytes < sizeof(*h) || h->type >= sizeof(handlers) / sizeof(handlers[0]) ||
+	    !handlers[h->type].apply || bytes < handlers[h->type].bytes ||
+	    h->size != handlers[h->type].bytes) {
+		s->malformed++;
+		return;
+	}
+	if (handlers[h->type].apply(s, h)) {
+		s->late++;
+		return;
+	}
+	s->recorded++;
+	for (size_t i = 0; s->collectors[i]; i++)
+		if (s->collectors[i]->record)
+			s->collectors[i]->record(s->selves[i], h);
+	if (h->type == EV_EXIT)
+		processes_trim(s->o->processes, s->o->epoch);
+}
+
+void stream_sample(void *context, const void *record, size_t bytes)
+{
+	const struct sample_header *h = record;
+	struct stream *s = context;
+
+	(void)bytes; /* equals h->size: probes_sample() has split them by it */
+	for (size_t i = 0; s->collectors[i]; i++)
+		if (s->collectors[i]->sample)
+			s->collectors[i]->sample(s->selves[i], h);
+}
+
+void stream_forget(struct stream *s)
+{
+	for (struct process *p = processes_first(s->o->processes); p; p = p->hh.next) {
+		if (p->end != END_RUNNING || p->last_tick + 2 > s->o->tick)
+			continue;
+		processes_end(s->o->processes, p, END_UNKNOWN, 0, s->o->tick_ns);
+		s->exits_forgotten++;
+	}
+}

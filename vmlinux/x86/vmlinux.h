@@ -1,0 +1,89 @@
+/* vmlinux.h - the kernel types that we read, reduced to the fields that we read; CO-RE finds their offsets.
+ *
+ * Made by scripts/gen-vmlinux from vmlinux/types.list and the BTF of Linux 6.18.44; not edited by hand.
+ */
+#ifndef TASKDIAG_VMLINUX_H
+#define TASKDIAG_VMLINUX_H
+
+#include <linux/types.h>
+
+typedef __s32 s32;
+typedef __s64 s64;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef int pid_t;
+typedef _Bool bool;
+enum { false, true };
+typedef struct { int counter; } atomic_t;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct percpu_counter;
+struct mm_struct;
+struct upid;
+struct pid;
+struct signal_struct;
+struct task_struct;
+struct bpf_iter_meta;
+struct bpf_iter__task;
+struct bpf_array;
+
+struct percpu_counter {
+	s64 count;
+	s32 *counters;
+};
+
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[0];
+};
+
+struct signal_struct {
+	atomic_t live;
+	int nr_threads;
+	int group_exit_code;
+	unsigned int flags;
+	long unsigned int min_flt;
+	long unsigned int maj_flt;
+};
+
+struct task_struct {
+	unsigned int flags;
+	struct mm_struct *mm;
+	int exit_code;
+	pid_t pid;
+	pid_t tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	u64 start_boottime;
+	long unsigned int min_flt;
+	long unsigned int maj_flt;
+	char comm[16];
+	struct signal_struct *signal;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_array {
+	void *pptrs[0];
+};
+
+#pragma clang attribute pop
+
+#endif
