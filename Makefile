@@ -49,7 +49,7 @@ help:	## this list
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/$(ARCH)/vmlinux.h
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) -Ibpf \
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) -Ibpf \
 		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
 
 $(BUILD)/taskdiag.bpf.o: $(BPF_OBJECTS)

@@ -27,6 +27,20 @@ struct mm_rss_stat___atomic {
 	} count[RSS_MEMBERS];
 } __attribute__((preserve_access_index));
 
+struct mm_struct___atomic {
+	struct mm_rss_stat___atomic rss_stat;
+} __attribute__((preserve_access_index));
+
+/* The value of a relocated constant, here and not earlier: hoisted above the test for the layout
+ * that it belongs to, a relocation that does not match this kernel would poison the other layout's
+ * path. */
+#define core_constant(value)                                           \
+	({                                                             \
+		__u64 constant;                                        \
+		asm volatile("%0 = %1" : "=r"(constant) : "r"(value)); \
+		constant;                                              \
+	})
+
 /* Address of each CPU's area minus the per-CPU pointer it belongs to, from our own per-CPU map:
  * kernels whose BTF lacks per-CPU symbols have no other way. Filled by the first scan, before any
  * image. */
@@ -65,13 +79,14 @@ static __always_inline bool rss_is_percpu(void)
 }
 
 /* Address of the counter of one kind of page within an mm_struct. */
-static __always_inline __u64 rss_counter(__u64 mm, __u32 member)
+static __noinline __u64 rss_counter(__u64 mm, __u32 member)
 {
-	__u64 at = mm + bpf_core_field_offset(struct mm_struct, rss_stat);
-
 	if (!rss_is_percpu())
-		return at + member * sizeof(s64);
-	return at + member * bpf_core_type_size(struct percpu_counter);
+		return mm +
+		       core_constant(bpf_core_field_offset(struct mm_struct___atomic, rss_stat)) +
+		       member * sizeof(s64);
+	return mm + core_constant(bpf_core_field_offset(struct mm_struct, rss_stat)) +
+	       member * bpf_core_type_size(struct percpu_counter);
 }
 
 static __always_inline s64 rss_count(__u64 mm, __u32 member)

@@ -131,7 +131,7 @@ static int skel_load(struct probes *p, const struct probes_config *config)
 
 static int load_problem(struct problem *problem, int err)
 {
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM)
 		return problem_set(problem, err,
 				   "load BPF programs: %s: needs root, or CAP_BPF and CAP_PERFMON; "
 				   "see: taskdiag-bpf doctor",

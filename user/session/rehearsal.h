@@ -1,0 +1,15 @@
+/* rehearsal.h - a run in small, for doctor: each fills detail, and state and remedy where something
+ * is missing. */
+#ifndef TASKDIAG_REHEARSAL_H
+#define TASKDIAG_REHEARSAL_H
+
+#include "session/abilities.h"
+
+/** Loads every program, as a run would. */
+void rehearse_load(struct ability *a);
+/** Observes a child that touches 8 MiB and ends: fork to exit, every page. */
+void rehearse_child(struct ability *a);
+/** Reads our own smaps_rollup. */
+void rehearse_pss(struct ability *a);
+
+#endif
