@@ -71,6 +71,8 @@ struct {
 	__uint(value_size, sizeof(struct task_state));
 } tasks __weak SEC(".maps");
 
+struct here here[MAX_CPUS] __weak = {};
+
 #define for_each_cpu(i) for (__u32 i = 0; i < config.nr_cpus && i < MAX_CPUS; i++)
 
 static __always_inline bool rss_is_percpu(void)
@@ -139,11 +141,25 @@ static __always_inline s64 image_pages(struct image *image)
 {
 	s64 pages = image->count[0] + image->count[1] + image->count[3];
 
-	if (rss_is_percpu())
-		for_each_cpu (i)
-			pages += image->cpu[i].local[0] + image->cpu[i].local[1] +
-				 image->cpu[i].local[3];
+	if (!rss_is_percpu())
+		return pages;
+	for_each_cpu (i) {
+		__s32 *local = here[i].mm == image->mm ? here[i].local : image->cpu[i].local;
+
+		pages += local[0] + local[1] + local[3];
+	}
 	return pages;
+}
+
+/* Another image comes to this CPU: what is here goes back to where it came from. */
+static __always_inline void here_leave(struct here *h, __u32 cpu)
+{
+	__u64 mm = h->mm;
+	struct image *image = mm ? bpf_map_lookup_elem(&images, &mm) : NULL;
+
+	if (image && cpu < config.nr_cpus && cpu < MAX_CPUS)
+		__builtin_memcpy(image->cpu[cpu].local, h->local, sizeof(h->local));
+	h->mm = 0;
 }
 
 static __always_inline s64 task_pages(struct task_state *state)
@@ -224,6 +240,9 @@ static __always_inline void image_end(__u64 mm, struct image *image)
 		e->share_bytes = bytes_of(image->share_pages);
 		record_submit(e);
 	}
+	for_each_cpu (i)
+		if (here[i].mm == mm)
+			here[i].mm = 0;
 	bpf_map_delete_elem(&images, &mm);
 }
 
@@ -282,6 +301,7 @@ static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 i
 	image = bpf_map_lookup_elem(&images, &mm);
 	if (!image)
 		return -1;
+	image->mm = mm;
 	image->start_ns = task_start_ns(task);
 	image->tgid = BPF_CORE_READ(task, tgid);
 	image->pid = task_pid(task);

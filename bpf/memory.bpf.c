@@ -1,12 +1,83 @@
 /* memory.bpf.c - RSS of a task: every change as it happens, and every process as it is at a tick.
  *
- *   rss_stat ──► image mirror ──► task_state (sum, peak, interval peak)      read by the tick, and
- * when the run ends iter/task ──► task_sample, process_sample, thread_sample                once a
- * tick
+ *   rss_stat ──► image mirror ──► task_state (sum, peaks)      read by the tick, and at the end
+ *   iter/task ──► task_sample, process_samples, thread_samples                    once a tick
  */
 #include "image.bpf.h"
 
 #define MM_SWAPENTS 2
+
+/* A bound that the verifier believes: the compiler cannot see through it and take the value from
+ * before. @mask: 2^n - 1. */
+static __always_inline __u64 at_most(__u64 value, __u64 mask)
+{
+	value &= mask;
+	asm volatile("" : "+r"(value));
+	return value & mask;
+}
+
+/* Declared in this object only: the linker of libbpf 1.1 stumbles over a kfunc that two objects
+ * declare. */
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
+/* A load that may fault where bpf_probe_read_kernel() costs 70 ns more. The kfunc came with 6.2, as
+ * did the counters that need it. */
+static __always_inline s32 local_load(__u64 at)
+{
+	/* any kernel struct that begins with an int */
+	return ((struct upid *)bpf_rdonly_cast((void *)at, bpf_core_type_id_kernel(struct upid)))
+	    ->nr;
+}
+
+/* The common case: one page more, of the image that was here already, and no new peak since. Says
+ * whether it was. */
+static __always_inline bool grew_here(struct here *h, __u32 cpu, __u32 member)
+{
+	struct task_state *state;
+	__u32 index = h->task;
+	s32 local;
+
+	state = bpf_map_lookup_elem(&tasks, &index);
+	if (!state || h->epoch != state->epoch)
+		return false;
+	local = local_load(h->at[member]);
+	if (!local || local <= h->local[member])
+		return false;
+	state->cpu[cpu].pages += local - h->local[member];
+	h->local[member] = local;
+	return true;
+}
+
+static __always_inline void here_enter(struct here *h, struct image *image, __u32 cpu)
+{
+	if (h->mm != image->mm) {
+		here_leave(h, cpu);
+		__builtin_memcpy(h->local, image->cpu[cpu].local, sizeof(h->local));
+		for (int m = 0; m < RSS_MEMBERS; m++)
+			h->at[m] = image->counters[m] + cpu_offsets[cpu];
+		h->task = image->task;
+		h->mm = image->mm;
+	}
+	h->epoch = image->epoch;
+}
+
+/* What image_changed() needs when the counters do not tell: a fold, a fall, another image, a new
+ * epoch. The shared count is read too; a fold by another CPU that has not told yet is then ours,
+ * and that CPU's difference is the smaller. */
+static __always_inline s64 mirror_percpu(struct here *h, struct image *image, __u32 cpu,
+					 __u32 member)
+{
+	s64 count, delta;
+	s32 local;
+
+	here_enter(h, image, cpu);
+	local = local_load(h->at[member]);
+	count = rss_count(image->mm, member);
+	delta = local - h->local[member] + count - image->count[member];
+	h->local[member] = local;
+	image->count[member] = count;
+	return delta;
+}
 
 /* ≤ 6.1: the counter's new value is handed over. */
 static __always_inline s64 mirror_atomic(struct image *image, __u32 member, s64 count)
@@ -17,56 +88,44 @@ static __always_inline s64 mirror_atomic(struct image *image, __u32 member, s64 
 	return delta;
 }
 
-/*
- * From 6.2 on. This CPU's part rose and is not 0: nothing has folded, the difference is the change.
- * Else the shared count is read too; a fold by another CPU that has not told yet is then ours, and
- * that CPU's difference is the smaller.
- */
-static __always_inline s64 mirror_percpu(struct image *image, __u64 mm, __u32 member, __u32 cpu)
-{
-	s32 *mirror = &image->cpu[cpu].local[member];
-	s32 local = rss_local(image->counters[member], cpu);
-	s64 delta = local - *mirror;
-
-	*mirror = local;
-	if (delta <= 0 || !local) {
-		s64 count = rss_count(mm, member);
-
-		delta += count - image->count[member];
-		image->count[member] = count;
-	}
-	return delta;
-}
-
 SEC("tp_btf/rss_stat")
 int memory_rss_stat(__u64 *ctx)
 {
 	__u64 mm = ctx[0];
-	__u32 member = ctx[1], cpu = bpf_get_smp_processor_id();
-	struct image *image = bpf_map_lookup_elem(&images, &mm);
-	struct task_state *state;
+	__u32 member = at_most(ctx[1], RSS_MEMBERS - 1), cpu = bpf_get_smp_processor_id();
+	struct image *image;
+	struct here *h;
 	s64 delta;
 
-	if (!image || !image->ready || member >= RSS_MEMBERS || member == MM_SWAPENTS ||
-	    cpu >= config.nr_cpus || cpu >= MAX_CPUS)
+	if (member == MM_SWAPENTS || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
+		return 0;
+	h = &here[cpu];
+	if (rss_is_percpu() && h->mm == mm && grew_here(h, cpu, member))
+		return 0;
+	image = bpf_map_lookup_elem(&images, &mm);
+	if (!image || !image->ready)
 		return 0;
 	if (rss_is_percpu())
-		delta = mirror_percpu(image, mm, member, cpu);
+		delta = mirror_percpu(h, image, cpu, member);
 	else
 		delta = mirror_atomic(image, member, ctx[2]);
-	if (delta > 0) { /* the common case: one page more, and no peak since */
-		__u32 index = image->task;
-
-		state = bpf_map_lookup_elem(&tasks, &index);
-		if (state && image->epoch == state->epoch) {
-			state->cpu[cpu].pages += delta;
-			return 0;
-		}
-	}
 	image_changed(image, image_pages(image) - delta, delta);
+	h->epoch = image->epoch;
 	if (image->dying && image_pages(image) <= 0)
 		image_end(mm, image);
 	return 0;
+}
+
+/* Where user space reads it: an image on its own is whole only after this. */
+static __always_inline void images_settle(void)
+{
+	for_each_cpu (i) {
+		__u64 mm = here[i].mm;
+		struct image *image = mm ? bpf_map_lookup_elem(&images, &mm) : NULL;
+
+		if (image)
+			__builtin_memcpy(image->cpu[i].local, here[i].local, sizeof(here[i].local));
+	}
 }
 
 static __always_inline void sample_task(struct seq_file *seq)
@@ -79,6 +138,7 @@ static __always_inline void sample_task(struct seq_file *seq)
 	state = bpf_map_lookup_elem(&tasks, &index);
 	if (!state)
 		return;
+	images_settle();
 	pages = task_pages(state);
 	sample.time_ns = bpf_ktime_get_boot_ns();
 	sample.rss_bytes = bytes_of(pages);

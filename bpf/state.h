@@ -25,6 +25,7 @@ struct target {
  * without touching the kernel's memory.
  */
 struct image {
+	__u64 mm;	/* the key again */
 	__u64 start_ns; /* identity of the process that owns it */
 	__u32 tgid;
 	__u32 pid;
@@ -58,6 +59,21 @@ struct task_state {
 		__s64 pages;
 		__u64 pad[7]; /* a cache line of its own */
 	} cpu[MAX_CPUS];
+};
+
+/*
+ * The image that changed on each CPU last, with this CPU's part of its mirror: the common case
+ * finds all it needs here, without a lookup (80 ns a page on our machine). While here[cpu].mm names
+ * an image, here[cpu].local is the truth and image.cpu[cpu].local is old.
+ */
+struct here {
+	__u64 mm;    /* 0: none */
+	__u64 epoch; /* of the image, when it came here */
+	__u32 task;
+	__s32 local[RSS_MEMBERS];
+	__u32 pad;
+	__u64 at[RSS_MEMBERS]; /* kernel addresses of this CPU's parts */
+	__u64 align[7];	       /* two cache lines of its own */
 };
 
 #define image_bytes(nr_cpus) \

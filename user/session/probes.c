@@ -19,6 +19,7 @@
 #define LIMITS_MAX 4
 #define LINKS_MAX 8
 #define SAMPLE_BUFFER 65536
+#define OPTIONAL_PARTS 2 /* the first of parts[] */
 
 struct probes {
 	struct taskdiag_bpf *skel;
@@ -98,35 +99,55 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 	return err;
 }
 
+/* @without: bit i leaves out parts[i]. */
+static int skel_try(struct probes *p, const struct probes_config *config, unsigned without)
+{
+	int err = skel_open(p, config);
+
+	for (unsigned i = 0; !err && i < OPTIONAL_PARTS; i++)
+		if (without & 1u << i)
+			bpf_program__set_autoload(
+			    bpf_object__find_program_by_name(p->skel->obj, parts[i].name), false);
+	if (!err)
+		err = taskdiag_bpf__load(p->skel);
+	if (!err)
+		return 0;
+	taskdiag_bpf__destroy(p->skel);
+	p->skel = NULL;
+	return err;
+}
+
+static unsigned parts_named(const char *names)
+{
+	unsigned mask = 0;
+
+	for (unsigned i = 0; names && i < OPTIONAL_PARTS; i++)
+		if (strstr(names, parts[i].name))
+			mask |= 1u << i;
+	return mask;
+}
+
 /* What a kernel has is found by trying: all of it first, then without one optional part after the
  * other. */
 static int skel_load(struct probes *p, const struct probes_config *config)
 {
-	int first = 0, err = 0;
+	unsigned never = parts_named(config->without);
+	int cause = -ENOTSUP, err = -ENOTSUP;
 
-	for (size_t without = 0; without < 4; without++) {
-		err = skel_open(p, config);
-		if (err)
-			return err;
-		for (size_t i = 0; i < 2; i++)
-			if (without & (1u << i))
-				bpf_program__set_autoload(
-				    bpf_object__find_program_by_name(p->skel->obj, parts[i].name),
-				    false);
-		err = taskdiag_bpf__load(p->skel);
-		if (!err) {
-			for (size_t i = 0; i < 2; i++)
-				if (without & (1u << i))
-					limit_add(p, parts[i].name, parts[i].limit, first);
-			return 0;
-		}
-		first = first ? first : err;
-		taskdiag_bpf__destroy(p->skel);
-		p->skel = NULL;
+	for (unsigned without = never; without < 1u << OPTIONAL_PARTS; without++) {
+		if ((without & never) != never)
+			continue;
+		err = skel_try(p, config, without);
 		if (err == -EPERM)
 			return err;
+		for (unsigned i = 0; !err && i < OPTIONAL_PARTS; i++)
+			if (without & 1u << i)
+				limit_add(p, parts[i].name, parts[i].limit, cause);
+		if (!err)
+			return 0;
+		cause = err;
 	}
-	return first;
+	return err;
 }
 
 static int load_problem(struct problem *problem, int err)
@@ -230,6 +251,8 @@ void probes_detach(struct probes *p)
 {
 	while (p->link_count)
 		bpf_link__destroy(p->links[--p->link_count]);
+	if (p->sample)
+		probes_sample(p, NULL, NULL); /* settles the images, see memory.bpf.c */
 }
 
 void probes_free(struct probes *p)

@@ -18,7 +18,8 @@ struct probes;
 struct probes_config {
 	uint32_t ring_bytes; /* power of two, at least RING_BYTES_MIN */
 	bool follow_children;
-	bool verbose; /* libbpf's own messages to stderr */
+	const char *without; /* names of optional programs to do without, for tests; or NULL */
+	bool verbose;	     /* libbpf's own messages to stderr */
 };
 
 /* What a record is handed to. @record is valid during the call only; hostile sizes are possible,

@@ -110,6 +110,7 @@ static int attach(struct session *s, struct problem *problem)
 	const struct probes_config config = {
 		.ring_bytes = s->options.ring_bytes,
 		.follow_children = s->options.follow_children,
+		.without = getenv("TASKDIAG_WITHOUT"),
 		.verbose = s->options.verbose,
 	};
 	struct root roots[MAX_ROOTS] = {};
