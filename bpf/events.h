@@ -125,9 +125,11 @@ enum drop {
 
 /* Passed to the iterator that adopts processes (map control). */
 struct control {
-	__u64 adopted;	  /* grows with every process that joins by a scan */
-	__u64 boot_level; /* pid namespace level of the observer, set by the first scan */
-	__u64 roots_seen; /* bit per root that a scan has found */
+	__u64 ready;	      /* the first scan has filled this */
+	__u64 adopted;	      /* grows with every process that joins by a scan */
+	__u64 observer_level; /* pid namespace level of the observer, set by the first scan */
+	__u64 rss_percpu;     /* 1: counters as since Linux 6.2, set by the first scan */
+	__u64 roots_seen;     /* bit per root that a scan has found */
 };
 
 /* A process that the user named (map roots, key: index; found by a scan). */

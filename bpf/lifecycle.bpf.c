@@ -162,7 +162,7 @@ int lifecycle_oom(struct bpf_raw_tracepoint_args *ctx)
 static __always_inline bool root_find(struct task_struct *task, struct control *control,
 				      __u32 *ret_armed)
 {
-	__u32 pid = task_pid_at(task, control->boot_level);
+	__u32 pid = task_pid_at(task, control->observer_level);
 
 	for (__u32 i = 0; i < MAX_ROOTS; i++) {
 		__u32 at = i;
@@ -198,6 +198,19 @@ static __always_inline void cpu_offsets_fill(void)
 	}
 }
 
+/* Once, in the observer's own context. */
+static __always_inline void control_fill(struct control *control)
+{
+	struct task_struct *observer = (struct task_struct *)bpf_get_current_task();
+
+	control->observer_level = BPF_CORE_READ(observer, group_leader, thread_pid, level);
+	if (rss_is_percpu()) {
+		cpu_offsets_fill();
+		control->rss_percpu = 1;
+	}
+	control->ready = 1;
+}
+
 /*
  * Adopts the named processes and, pass after pass until none is new, the children of those that are
  * targets. The fork probe stands before the first pass: a child that is linked behind the scan has
@@ -206,18 +219,15 @@ static __always_inline void cpu_offsets_fill(void)
 SEC("iter/task")
 int lifecycle_adopt(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task, *parent, *self;
+	struct task_struct *task = ctx->task, *parent;
 	struct control *control = control_get();
 	struct target *target, *of_parent;
 	__u32 armed = 0, root;
 
 	if (!task || !control)
 		return 0;
-	if (!cpu_offsets[0] && rss_is_percpu()) {
-		cpu_offsets_fill();
-		self = (struct task_struct *)bpf_get_current_task();
-		control->boot_level = BPF_CORE_READ(self, group_leader, thread_pid, level);
-	}
+	if (!control->ready)
+		control_fill(control);
 	if (task != task->group_leader || task->flags & PF_KTHREAD)
 		return 0;
 	root = root_find(task, control, &armed);

@@ -33,7 +33,7 @@ static __always_inline __u32 task_pid(struct task_struct *task)
 {
 	struct control *control = control_get();
 
-	return task_pid_at(task, control ? control->boot_level : 0);
+	return task_pid_at(task, control ? control->observer_level : 0);
 }
 
 /* Status as wait(2) gives it: of the group if it was ended as one, else of its first thread. */

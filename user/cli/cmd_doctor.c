@@ -103,7 +103,7 @@ int cmd_doctor(int argc, char **argv)
 	bool colour = false;
 	size_t count = 0;
 	pid_t pid = 0;
-	int err = options_parse(argc, argv, allowed, &o, &problem);
+	int err = options_parse(argc, argv, allowed, false, &o, &problem);
 
 	if (!err && !o.value[OPT_HELP])
 		err = take(&o, &pid, &colour, &problem);

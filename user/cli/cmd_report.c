@@ -59,7 +59,7 @@ static int open_run(int argc, char **argv, struct options *o, struct run **ret,
 		    struct problem *problem)
 {
 	_cleanup_free_ char *error = NULL;
-	int err = options_parse(argc, argv, allowed, o, problem);
+	int err = options_parse(argc, argv, allowed, false, o, problem);
 
 	if (err || o->value[OPT_HELP])
 		return err;

@@ -262,7 +262,7 @@ int cmd_run(int argc, char **argv)
 	struct problem problem = {};
 	struct options o;
 	_cleanup_free_ char *list = NULL;
-	int err = options_parse(argc, argv, allowed, &o, &problem), status = 0;
+	int err = options_parse(argc, argv, allowed, true, &o, &problem), status = 0;
 
 	if (!err && o.value[OPT_HELP])
 		help_print(stdout);

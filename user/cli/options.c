@@ -60,11 +60,13 @@ const char *const diagnostic_names[] = { "memory", NULL };
 
 static const char *const colour_words[] = { "auto", "always", "never", NULL };
 
-static void fill_getopt(const enum option_id *allowed, struct option *longs, char *shorts)
+static void fill_getopt(const enum option_id *allowed, bool command, struct option *longs,
+			char *shorts)
 {
 	size_t n = 0;
 
-	*shorts++ = '+'; /* stop at the first operand: what follows belongs to the command */
+	if (command)
+		*shorts++ = '+'; /* what follows the first operand belongs to the command */
 	*shorts++ = ':';
 	for (; *allowed != OPT_COUNT; allowed++) {
 		const struct option_row *row = &option_rows[*allowed];
@@ -107,8 +109,8 @@ static int refuse(int value, char **argv, struct problem *problem)
 			   "%.100s: no such option here; see: taskdiag-bpf --help", word);
 }
 
-int options_parse(int argc, char **argv, const enum option_id *allowed, struct options *ret,
-		  struct problem *problem)
+int options_parse(int argc, char **argv, const enum option_id *allowed, bool command,
+		  struct options *ret, struct problem *problem)
 {
 	struct option longs[OPT_COUNT + 1];
 	char shorts[2 * OPT_COUNT + 3];
@@ -117,7 +119,7 @@ int options_parse(int argc, char **argv, const enum option_id *allowed, struct o
 	*ret = (struct options){ .pids = calloc(argc + 1, sizeof(*ret->pids)) };
 	if (!ret->pids)
 		return -ENOMEM;
-	fill_getopt(allowed, longs, shorts);
+	fill_getopt(allowed, command, longs, shorts);
 	optind = 0;
 	opterr = 0;
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {

@@ -67,11 +67,12 @@ struct options {
 };
 
 /**
- * Options end at the first operand, or at "--". @allowed: the ids that may be given, ending with
- * OPT_COUNT. -EINVAL with a problem that names the argument.
+ * @command: options end at the first operand; else they may stand between operands. "--" ends them.
+ * @allowed: the ids that may be given, ending with OPT_COUNT. -EINVAL with a problem that names the
+ * argument.
  */
-int options_parse(int argc, char **argv, const enum option_id *allowed, struct options *ret,
-		  struct problem *problem);
+int options_parse(int argc, char **argv, const enum option_id *allowed, bool command,
+		  struct options *ret, struct problem *problem);
 void options_free(struct options *o);
 
 /** --color: whether to, on @stream. -EINVAL for an unknown word. NO_COLOR and what is no terminal

@@ -25,11 +25,12 @@ struct observation {
 	uint64_t interval_ns;
 	uint64_t tick; /* number of the current tick, from 1 */
 	uint64_t tick_ns;
-	uint64_t gap_ns;     /* no ticks for so long before this one; 0: none */
-	bool gap_suspend;    /* the host slept */
-	bool event_driven;   /* rss_stat is attached */
-	uint64_t epoch;	     /* number of the task's peak */
-	const char *command; /* for mprof.dat; hostile */
+	uint64_t gap_ns;	   /* no ticks for so long before this one; 0: none */
+	bool gap_suspend;	   /* the host slept */
+	bool event_driven;	   /* rss_stat is attached */
+	uint64_t resolution_bytes; /* RSS that a thread may gain unseen; 0: none */
+	uint64_t epoch;		   /* number of the task's peak */
+	const char *command;	   /* for mprof.dat; hostile */
 };
 
 /* For the live line and for whoever asks while the run goes on. */

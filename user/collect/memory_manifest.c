@@ -94,6 +94,7 @@ json_t *memory_manifest(void *self, json_t *limits)
 								  : "ok"));
 	json_object_set(o, "limits", limits);
 	json_object_set_new(o, "source", json_string(m->o->event_driven ? "rss_stat" : "ticks"));
+	json_object_set_new(o, "resolution_bytes", json_integer(m->o->resolution_bytes));
 	json_object_set_new(o, "interval_s", json_real(m->o->interval_ns / 1e9));
 	json_object_set_new(o, "peak_rss_bytes", json_integer(m->peak_bytes));
 	json_object_set_new(o, "peak_time_s", m->peak_ns ? seconds(m, m->peak_ns) : json_null());

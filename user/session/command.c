@@ -19,9 +19,9 @@ struct command {
 	int reaped;
 };
 
-static void child_run(char *const argv[], const struct identity *user, int gate, int failure)
+static void child_run(char *const argv[], const struct identity *user, const sigset_t *mask,
+		      int gate, int failure)
 {
-	sigset_t none;
 	char go;
 	int err;
 
@@ -29,8 +29,7 @@ static void child_run(char *const argv[], const struct identity *user, int gate,
 	if (read(gate, &go, 1) != 1)
 		_exit(0);
 	prctl(PR_SET_PDEATHSIG, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	err = identity_become(user);
 	if (!err) {
 		execvp(argv[0], argv);
@@ -41,8 +40,8 @@ static void child_run(char *const argv[], const struct identity *user, int gate,
 	_exit(127);
 }
 
-int command_new(char *const argv[], const struct identity *user, struct command **ret,
-		struct problem *problem)
+int command_new(char *const argv[], const struct identity *user, const sigset_t *mask,
+		struct command **ret, struct problem *problem)
 {
 	int gate[2] = { -1, -1 }, failure[2] = { -1, -1 };
 	struct command *c = calloc(1, sizeof(*c));
@@ -54,7 +53,7 @@ int command_new(char *const argv[], const struct identity *user, struct command 
 		c->pid = fork();
 	if (c->pid == 0) {
 		close(gate[1]);
-		child_run(argv, user, gate[0], failure[1]);
+		child_run(argv, user, mask, gate[0], failure[1]);
 	}
 	c->gate = gate[1];
 	c->failure = failure[0];

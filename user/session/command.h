@@ -2,6 +2,7 @@
 #ifndef TASKDIAG_COMMAND_H
 #define TASKDIAG_COMMAND_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "lib/identity.h"
@@ -9,9 +10,9 @@
 
 struct command;
 
-/** Forks; the child waits. @argv is borrowed. The child starts with an empty signal mask. */
-int command_new(char *const argv[], const struct identity *user, struct command **ret,
-		struct problem *problem);
+/** Forks; the child waits. @argv is borrowed. The child gets the signal mask @mask. */
+int command_new(char *const argv[], const struct identity *user, const sigset_t *mask,
+		struct command **ret, struct problem *problem);
 /** Kills the child if it has not been let go (it has executed nothing yet). NULL is fine. */
 void command_free(struct command *c);
 

@@ -440,6 +440,15 @@ uint64_t probes_missed(const struct probes *p)
 	return missed;
 }
 
+uint64_t probes_resolution(const struct probes *p)
+{
+	struct control control = {};
+	__u32 zero = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.control), &zero, &control);
+	return control.rss_percpu || !p->event_driven ? 0 : 64 * sysconf(_SC_PAGESIZE);
+}
+
 bool probes_event_driven(const struct probes *p)
 {
 	return p->event_driven;

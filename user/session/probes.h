@@ -58,6 +58,10 @@ void probes_drops(const struct probes *p, uint64_t ret[DROP_MAX]);
 uint64_t
 probes_missed(const struct probes *p); /* events that the kernel did not run a program for */
 
+/** Changes that a thread keeps to itself before rss_stat tells them: 64 pages up to Linux 6.1, none
+ * since. */
+uint64_t probes_resolution(const struct probes *p);
+
 bool probes_event_driven(const struct probes *p); /* rss_stat is attached */
 /** Index from 0; NULL after the last: a sentence on what is missing and why. */
 const char *probes_limit(const struct probes *p, size_t index);

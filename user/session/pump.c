@@ -31,13 +31,12 @@ static void signal_set(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 }
 
-int pump_block_signals(struct problem *problem)
+int pump_block_signals(sigset_t *ret_before, struct problem *problem)
 {
 	sigset_t set;
 
 	signal_set(&set);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
+	if (sigprocmask(SIG_BLOCK, &set, ret_before))
 		return problem_set(problem, -errno, "block signals: %s", strerror(errno));
 	return 0;
 }
@@ -85,6 +84,7 @@ int pump_open(struct session *s, struct problem *problem)
 {
 	int err;
 
+	signal(SIGPIPE, SIG_IGN); /* not before the command has its own disposition */
 	s->suspend_ns = clock_boot_ns() - clock_monotonic_ns();
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	err = s->epoll < 0 ? -errno : open_timer(s);

@@ -49,7 +49,7 @@ static int open_pids(struct session *s, struct problem *problem)
 static int hold_command(struct session *s, struct problem *problem)
 {
 	const char *slash = strrchr(s->options.argv[0], '/');
-	int err = command_new(s->options.argv, &s->options.user, &s->command, problem);
+	int err = command_new(s->options.argv, &s->options.user, &s->mask, &s->command, problem);
 
 	if (err)
 		return err;
@@ -123,7 +123,6 @@ static int attach(struct session *s, struct problem *problem)
 		return err;
 	for (size_t i = 0; i < s->root_count; i++)
 		roots[i] = (struct root){ .pid = s->roots[i], .armed = s->command != NULL };
-	s->o.event_driven = probes_event_driven(s->probes);
 	s->o.start_ns = clock_boot_ns();
 	err = probes_adopt(s->probes, roots, s->root_count, &seen, problem);
 	for (size_t i = 0; !err && i < s->root_count; i++)
@@ -132,6 +131,8 @@ static int attach(struct session *s, struct problem *problem)
 					  "pid %d: ended while we attached; start it with: "
 					  "taskdiag-bpf -- COMMAND",
 					  s->roots[i]);
+	s->o.event_driven = probes_event_driven(s->probes);
+	s->o.resolution_bytes = probes_resolution(s->probes);
 	s->attached_ns = clock_boot_ns();
 	return err;
 }
@@ -150,7 +151,7 @@ static int release(struct session *s, int *ret_exit, struct problem *problem)
 
 static int prepare(struct session *s, int *ret_exit, struct problem *problem)
 {
-	int err = pump_block_signals(problem);
+	int err = pump_block_signals(&s->mask, problem);
 
 	if (!err)
 		err = s->options.argv ? hold_command(s, problem) : open_pids(s, problem);

@@ -2,6 +2,8 @@
 #ifndef TASKDIAG_SESSION_STATE_H
 #define TASKDIAG_SESSION_STATE_H
 
+#include <signal.h>
+
 #include "session/command.h"
 #include "session/probes.h"
 #include "session/session.h"
@@ -23,6 +25,7 @@ struct session {
 	char *command_line; /* hostile */
 	int status;	    /* of the command; -1: none or not ended */
 	int epoll, timer, signals;
+	sigset_t mask; /* of signals, as our caller had it: the command's */
 	enum stop stop;
 	uint64_t attached_ns;
 	uint64_t samples_failed;
