@@ -303,7 +303,7 @@ static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 i
 		return -1;
 	image->mm = mm;
 	image->start_ns = task_start_ns(task);
-	image->tgid = BPF_CORE_READ(task, tgid);
+	image->tgid = task->tgid;
 	image->pid = task_pid(task);
 	image->task = index;
 	image->users = 1;

@@ -24,7 +24,7 @@ static __always_inline void process_tell(__u32 type, struct task_struct *task, _
 	if (!e)
 		return;
 	header_of_task(&e->h, type, sizeof(*e), task, index);
-	e->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	e->parent_tgid = task->real_parent->tgid;
 	e->root = root;
 	bpf_probe_read_kernel_str(e->name, sizeof(e->name), &task->comm);
 	record_submit(e);
@@ -33,7 +33,7 @@ static __always_inline void process_tell(__u32 type, struct task_struct *task, _
 /* Returns NULL when the process is a target already, or when the map is full (counted). */
 static __always_inline struct target *target_new(struct task_struct *task, __u32 index, __u32 armed)
 {
-	__u32 tgid = BPF_CORE_READ(task, tgid);
+	__u32 tgid = task->tgid;
 	struct target fresh = { .start_ns = task_start_ns(task), .task = index, .armed = armed };
 	struct target *old = bpf_map_lookup_elem(&targets, &tgid);
 
@@ -53,7 +53,7 @@ static __always_inline struct target *target_new(struct task_struct *task, __u32
 
 static __always_inline void target_enter(struct target *target, struct task_struct *task)
 {
-	__u64 mm = (__u64)BPF_CORE_READ(task, mm);
+	__u64 mm = (__u64)task->mm;
 
 	if (mm && !image_get(mm, task, target->task))
 		target->image = mm;
@@ -65,8 +65,7 @@ int BPF_PROG(lifecycle_fork, struct task_struct *parent, struct task_struct *chi
 	struct target *of_parent = target_of(parent), *target;
 	__u32 index;
 
-	if (!of_parent || !config.follow_children ||
-	    BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid))
+	if (!of_parent || !config.follow_children || parent->tgid == child->tgid)
 		return 0;
 	index = of_parent->task;
 	target = target_new(child, index, 0);
@@ -103,12 +102,12 @@ static __always_inline void exit_tell(struct task_struct *task, __u32 index)
 	if (!e)
 		return;
 	header_of_task(&e->h, EV_EXIT, sizeof(*e), task, index);
-	e->minor_faults = BPF_CORE_READ(task, signal, min_flt) + BPF_CORE_READ(task, min_flt);
-	e->major_faults = BPF_CORE_READ(task, signal, maj_flt) + BPF_CORE_READ(task, maj_flt);
-	leader = BPF_CORE_READ(task, group_leader);
+	e->minor_faults = task->signal->min_flt + task->min_flt;
+	e->major_faults = task->signal->maj_flt + task->maj_flt;
+	leader = task->group_leader;
 	if (leader != task) { /* a zombie that waits for us: not yet added to signal */
-		e->minor_faults += BPF_CORE_READ(leader, min_flt);
-		e->major_faults += BPF_CORE_READ(leader, maj_flt);
+		e->minor_faults += leader->min_flt;
+		e->major_faults += leader->maj_flt;
 	}
 	e->exit_code = task_exit_code(task);
 	e->pad = 0;
@@ -123,10 +122,10 @@ int BPF_PROG(lifecycle_exit, struct task_struct *task)
 	struct target *target = target_of(task), last;
 	__u32 tgid;
 
-	if (!target || BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (!target || task->signal->live.counter > 0)
 		return 0;
 	last = *target;
-	tgid = BPF_CORE_READ(task, tgid);
+	tgid = task->tgid;
 	if (bpf_map_delete_elem(&targets, &tgid)) /* two last threads at once: one of them tells */
 		return 0;
 	exit_tell(task, last.task);

@@ -177,11 +177,11 @@ static __always_inline void sample_process(struct seq_file *seq, struct task_str
 		sample.swap_bytes = bytes_of(rss_exact(mm, 2));
 		sample.shmem_bytes = bytes_of(rss_exact(mm, 3));
 	}
-	sample.minor_faults = BPF_CORE_READ(leader, signal, min_flt) + leader->min_flt;
-	sample.major_faults = BPF_CORE_READ(leader, signal, maj_flt) + leader->maj_flt;
+	sample.minor_faults = leader->signal->min_flt + leader->min_flt;
+	sample.major_faults = leader->signal->maj_flt + leader->maj_flt;
 	sample.tgid = leader->tgid;
 	sample.pid = task_pid(leader);
-	sample.threads = BPF_CORE_READ(leader, signal, nr_threads);
+	sample.threads = leader->signal->nr_threads;
 	bpf_probe_read_kernel_str(sample.name, sizeof(sample.name), &leader->comm);
 	bpf_seq_write(seq, &sample, sizeof(sample));
 }
@@ -233,11 +233,11 @@ int memory_sample(struct bpf_iter__task *ctx)
 		sample_thread(seq, task);
 		/* the first thread may have ended before the others: they still hold the address
 		 * space */
-		mm = (__u64)BPF_CORE_READ(leader, mm);
+		mm = (__u64)leader->mm;
 		if (mm || !task->mm)
 			return 0;
 		mm = (__u64)task->mm;
-	} else if (!mm && BPF_CORE_READ(leader, signal, live.counter) > 0) {
+	} else if (!mm && leader->signal->live.counter > 0) {
 		return 0; /* told by one of its threads, above */
 	}
 	target_reconcile(target, task, mm);
