@@ -27,9 +27,12 @@ static __always_inline __u32 task_pid_at(struct task_struct *task, __u64 level)
 		       level * bpf_core_type_size(struct upid);
 	__u32 nr = task->tgid;
 
-	if (level && level <= MAX_PID_LEVEL)
-		bpf_probe_read_kernel(&nr, sizeof(nr),
-				      (void *)task->group_leader->thread_pid + number);
+	if (level && level <= MAX_PID_LEVEL) {
+		/* read by helper: with a pointer that it knows the verifier allows no arithmetic */
+		struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+
+		bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + number);
+	}
 	return nr;
 }
 

@@ -1,6 +1,8 @@
 /* main.c - the table of verbs. */
+#include <fcntl.h>
 #include <locale.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cmd.h"
 
@@ -16,8 +18,21 @@ const struct verb_row verb_rows[] = {
 	{},
 };
 
+/* A caller may have closed them: a file of ours that came to be descriptor 2 would get our
+ * messages. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_files();
 	setlocale(LC_CTYPE,
 		  ""); /* for the width of names on a terminal; numbers stay as they are */
 	for (const struct verb_row *verb = verb_rows; argc > 1 && verb->name; verb++)

@@ -309,6 +309,11 @@ static int publish(struct rundir *r)
 	return fsync(r->parent) && errno != EINVAL ? -errno : 0;
 }
 
+json_t *rundir_artifacts(const struct rundir *r)
+{
+	return r->artifacts;
+}
+
 int rundir_commit(struct rundir *r, json_t *manifest, struct problem *problem)
 {
 	FILE *file;

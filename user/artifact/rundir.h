@@ -35,6 +35,9 @@ int rundir_fd(const struct rundir *r);		 /* of the directory, partial or committ
 FILE *rundir_begin(struct rundir *r, const char *name, struct problem *problem);
 int rundir_end(struct rundir *r, FILE *file, struct problem *problem);
 
+/** What is listed so far, as in manifest.json; grows. Borrowed. */
+json_t *rundir_artifacts(const struct rundir *r);
+
 /** Adds `artifacts` to @manifest, writes it and gives the directory its name. */
 int rundir_commit(struct rundir *r, json_t *manifest, struct problem *problem);
 

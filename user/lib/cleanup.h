@@ -33,9 +33,9 @@ static inline void cleanup_fclose(FILE **f)
 		fclose(*f);
 }
 
-#define _cleanup_(f)	 __attribute__((cleanup(f)))
-#define _cleanup_free_	 _cleanup_(cleanup_free)
-#define _cleanup_close_	 _cleanup_(cleanup_close)
+#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_free_ _cleanup_(cleanup_free)
+#define _cleanup_close_ _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 #define take_ptr(p)                  \

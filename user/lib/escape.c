@@ -43,7 +43,8 @@ static bool is_hostile(uint32_t rune)
 	return false;
 }
 
-/* Bytes of the character at @s and its code in *ret_rune; 0 when @s does not start well-formed UTF-8. */
+/* Bytes of the character at @s and its code in *ret_rune; 0 when @s does not start well-formed
+ * UTF-8. */
 static size_t decode(const unsigned char *s, uint32_t *ret_rune)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -86,7 +87,10 @@ static size_t next_glyph(const unsigned char *s, bool plain, struct glyph *ret)
 	if (!n)
 		snprintf(ret->text, sizeof(ret->text), "\\x%02x", s[0]);
 	else if (rune == '\n' || rune == '\t' || rune == '\r')
-		snprintf(ret->text, sizeof(ret->text), "\\%c", rune == '\n' ? 'n' : rune == '\t' ? 't' : 'r');
+		snprintf(ret->text, sizeof(ret->text), "\\%c",
+			 rune == '\n'	? 'n'
+			 : rune == '\t' ? 't'
+					: 'r');
 	else if (rune < 0x80 && is_hostile(rune))
 		snprintf(ret->text, sizeof(ret->text), "\\x%02x", rune);
 	else if (is_hostile(rune) || (plain && rune >= 0x80))

@@ -1,22 +1,28 @@
-/* assets.c - embeds files at build time: -DREPORT_WEB_DIR="dir" -DDYGRAPH_JS="file" -DDYGRAPH_CSS="file". */
+/* assets.c - embeds files at build time.
+ *
+ *	-DREPORT_WEB_DIR='"dir"' -DDYGRAPH_JS='"file"' -DDYGRAPH_CSS='"file"'
+ *
+ * Paths count from the working directory of the compiler, which cannot see that they changed: the
+ * Makefile has to name them.
+ */
 #include "report/assets.h"
 
 #if !defined(REPORT_WEB_DIR) || !defined(DYGRAPH_JS) || !defined(DYGRAPH_CSS)
-#error "REPORT_WEB_DIR, DYGRAPH_JS and DYGRAPH_CSS must be string literals, paths from the working directory"
+#error "define REPORT_WEB_DIR, DYGRAPH_JS and DYGRAPH_CSS as string literals"
 #endif
 
-#define EMBED(symbol, path)                                      \
-	__asm__(".pushsection .rodata,\"a\"\n"                   \
-		".hidden asset_" #symbol "_begin\n"              \
-		".hidden asset_" #symbol "_end\n"                \
-		".global asset_" #symbol "_begin\n"              \
-		".global asset_" #symbol "_end\n"                \
+#define EMBED(symbol, path)                                        \
+	__asm__(".pushsection .rodata,\"a\"\n"                     \
+		".hidden asset_" #symbol "_begin\n"                \
+		".hidden asset_" #symbol "_end\n"                  \
+		".global asset_" #symbol "_begin\n"                \
+		".global asset_" #symbol "_end\n"                  \
 		"asset_" #symbol "_begin:\n.incbin \"" path "\"\n" \
-		"asset_" #symbol "_end:\n.byte 0\n"              \
-		".popsection\n");                                \
+		"asset_" #symbol "_end:\n.byte 0\n"                \
+		".popsection\n");                                  \
 	extern const char asset_##symbol##_begin[], asset_##symbol##_end[]
 
-#define ENTRY(symbol) { asset_##symbol##_begin, asset_##symbol##_end }
+#define ENTRY(symbol) .begin = asset_##symbol##_begin, .end = asset_##symbol##_end
 
 EMBED(page_html, REPORT_WEB_DIR "/page.html");
 EMBED(page_css, REPORT_WEB_DIR "/page.css");
@@ -31,14 +37,15 @@ EMBED(dygraph_css, DYGRAPH_CSS);
 static const struct {
 	const char *begin, *end;
 } embedded[ASSETS] = {
-	[ASSET_PAGE_HTML] = ENTRY(page_html),	[ASSET_PAGE_CSS] = ENTRY(page_css),
-	[ASSET_DATA_JS] = ENTRY(data_js),	[ASSET_CHART_JS] = ENTRY(chart_js),
-	[ASSET_TABLE_JS] = ENTRY(table_js),	[ASSET_QUALITY_JS] = ENTRY(quality_js),
-	[ASSET_PAGE_JS] = ENTRY(page_js),	[ASSET_DYGRAPH_JS] = ENTRY(dygraph_js),
-	[ASSET_DYGRAPH_CSS] = ENTRY(dygraph_css),
+	[ASSET_PAGE_HTML] = { ENTRY(page_html) },     [ASSET_PAGE_CSS] = { ENTRY(page_css) },
+	[ASSET_DATA_JS] = { ENTRY(data_js) },	      [ASSET_CHART_JS] = { ENTRY(chart_js) },
+	[ASSET_TABLE_JS] = { ENTRY(table_js) },	      [ASSET_QUALITY_JS] = { ENTRY(quality_js) },
+	[ASSET_PAGE_JS] = { ENTRY(page_js) },	      [ASSET_DYGRAPH_JS] = { ENTRY(dygraph_js) },
+	[ASSET_DYGRAPH_CSS] = { ENTRY(dygraph_css) },
 };
 
 struct asset asset_get(enum asset_name name)
 {
-	return (struct asset){ embedded[name].begin, (size_t)(embedded[name].end - embedded[name].begin) };
+	return (struct asset){ embedded[name].begin,
+			       (size_t)(embedded[name].end - embedded[name].begin) };
 }

@@ -37,7 +37,8 @@ static void add_row(struct curve *c, const struct run_row *row, bool *lift)
 	if (row->event == RUN_GAP)
 		*lift = true;
 	if (holds_peak(c, row))
-		add(c, row->v[RUN_RSS_PEAK_TIME], c->peak_bytes, c->peak_bytes, c->peak_bytes, lift);
+		add(c, row->v[RUN_RSS_PEAK_TIME], c->peak_bytes, c->peak_bytes, c->peak_bytes,
+		    lift);
 	if (isnan(rss))
 		return;
 	if (row->event == RUN_MERGED) {

@@ -12,15 +12,15 @@
 
 struct curve_point {
 	double time_s;
-	double bytes;	   /* RSS; of merged rows the mean */
+	double bytes;	  /* RSS; of merged rows the mean */
 	double low, high; /* merged rows: lowest and highest RSS; else both as bytes */
-	bool lift;	   /* nothing was measured since the point before */
+	bool lift;	  /* nothing was measured since the point before */
 };
 
 struct curve {
 	struct curve_point *points; /* times never go back */
 	size_t n;
-	double start_s, end_s; /* of the time axis: 0 (or the first point), end of the observation; start < end */
+	double start_s, end_s; /* of the time axis; start < end */
 	double peak_bytes;     /* NaN when nothing was measured */
 	double peak_time_s;
 };

@@ -33,7 +33,8 @@ int fact_peak(const struct run *r, double *ret_bytes, double *ret_time_s)
 	if (!best)
 		return -ENODATA;
 	*ret_bytes = best->v[c];
-	*ret_time_s = isnan(best->v[RUN_RSS_PEAK_TIME]) ? best->v[RUN_TIME] : best->v[RUN_RSS_PEAK_TIME];
+	*ret_time_s =
+	    isnan(best->v[RUN_RSS_PEAK_TIME]) ? best->v[RUN_TIME] : best->v[RUN_RSS_PEAK_TIME];
 	return 0;
 }
 
@@ -47,7 +48,8 @@ double fact_duration(const struct run *r)
 
 static void put_quoted(FILE *f, const char *argument)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
 
 	if (*argument && strspn(argument, plain) == strlen(argument)) {
 		fputs(argument, f);
@@ -78,7 +80,8 @@ char *fact_command(const struct run *r)
 	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
-	json_array_foreach(command, i, argument) {
+	json_array_foreach(command, i, argument)
+	{
 		if (i)
 			fputc(' ', f);
 		put_quoted(f, json_is_string(argument) ? json_string_value(argument) : "?");
@@ -107,13 +110,14 @@ char *fact_end(const json_t *object)
 	if (!end)
 		return strdup("end unknown");
 	if (!strcmp(end, "exited"))
-		return isnan(status) ? strdup("exited") : format_text("exited with status %.0f", status);
+		return isnan(status) ? strdup("exited")
+				     : format_text("exited with status %.0f", status);
 	if (!strcmp(end, "killed-by-signal")) {
 		if (signal > 0 && signal < 128)
 			name = sigabbrev_np((int)signal);
-		return isnan(signal) ? strdup("killed by a signal") :
-		       name	     ? format_text("killed by SIG%s", name) :
-				       format_text("killed by signal %.0f", signal);
+		return isnan(signal) ? strdup("killed by a signal")
+		       : name	     ? format_text("killed by SIG%s", name)
+				     : format_text("killed by signal %.0f", signal);
 	}
 	if (!strcmp(end, "oom"))
 		return strdup("killed by the OOM killer");
@@ -138,10 +142,12 @@ static char *nonzero(json_t *counters)
 	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
-	json_object_foreach(counters, key, value) {
+	json_object_foreach(counters, key, value)
+	{
 		if (json_is_number(value) && json_number_value(value) == 0)
 			continue;
-		fprintf(f, "%s%s %s", separator, key, fact_count(run_member_number(counters, key)).s);
+		fprintf(f, "%s%s %s", separator, key,
+			fact_count(run_member_number(counters, key)).s);
 		separator = ", ";
 	}
 	return fclose(f) ? NULL : take_ptr(text);
@@ -150,7 +156,8 @@ static char *nonzero(json_t *counters)
 char *fact_ledger(const struct run *r, enum fact_verdict *ret)
 {
 	json_t *lost = run_get(r, "ledger.lost"), *value;
-	double offered = run_number(r, "ledger.offered"), recorded = run_number(r, "ledger.recorded");
+	double offered = run_number(r, "ledger.offered"),
+	       recorded = run_number(r, "ledger.recorded");
 	_cleanup_free_ char *causes = NULL;
 	const char *key;
 	double sum = 0;
@@ -158,11 +165,12 @@ char *fact_ledger(const struct run *r, enum fact_verdict *ret)
 	*ret = FACT_UNKNOWN;
 	if (isnan(offered) || isnan(recorded) || !json_is_object(lost))
 		return strdup("unknown: the manifest holds no ledger");
-	json_object_foreach(lost, key, value)
-		sum += run_member_number(lost, key); /* NaN spreads: it then does not add up */
+	json_object_foreach(lost, key, value) sum +=
+	    run_member_number(lost, key); /* NaN spreads: it then does not add up */
 	if (!(offered == recorded + sum))
-		return format_text("does not add up: %s offered, %s recorded, %s lost", fact_count(offered).s,
-				   fact_count(recorded).s, fact_count(sum).s);
+		return format_text("does not add up: %s offered, %s recorded, %s lost",
+				   fact_count(offered).s, fact_count(recorded).s,
+				   fact_count(sum).s);
 	if (sum == 0) {
 		*ret = FACT_COMPLETE;
 		return format_text("complete: %s records, none lost", fact_count(recorded).s);
@@ -170,8 +178,8 @@ char *fact_ledger(const struct run *r, enum fact_verdict *ret)
 	*ret = FACT_LOSSES;
 	causes = nonzero(lost);
 	return causes ? format_text("incomplete: %s of %s records lost: %s", fact_count(sum).s,
-				    fact_count(offered).s, causes) :
-			NULL;
+				    fact_count(offered).s, causes)
+		      : NULL;
 }
 
 static int append(json_t *array, char *text)
@@ -189,7 +197,8 @@ static int append_gaps(json_t *array, const struct run *r)
 	const char *cause, *first = NULL;
 	size_t i;
 
-	json_array_foreach(gaps, i, gap) {
+	json_array_foreach(gaps, i, gap)
+	{
 		seconds = run_member_number(gap, "seconds");
 		cause = run_member_string(gap, "cause");
 		sum += isnan(seconds) ? 0 : seconds;
@@ -197,8 +206,9 @@ static int append_gaps(json_t *array, const struct run *r)
 	}
 	if (!json_array_size(gaps))
 		return 0;
-	return append(array, format_text("gaps: %zu, together %s without ticks (%s%s)", json_array_size(gaps),
-					 fact_seconds(sum).s, first ? first : "cause unknown",
+	return append(array, format_text("gaps: %zu, together %s without ticks (%s%s)",
+					 json_array_size(gaps), fact_seconds(sum).s,
+					 first ? first : "cause unknown",
 					 json_array_size(gaps) > 1 ? " first" : ""));
 }
 
@@ -214,14 +224,14 @@ json_t *fact_conditions(const struct run *r)
 		return NULL;
 	if (status && strcmp(status, "ok") && strcmp(status, "limited"))
 		err |= append(array, format_text("memory: %s", status));
-	json_array_foreach(run_get(r, "diagnostics.memory.limits"), i, limit)
-		if (json_is_string(limit))
-			err |= append(array, strdup(json_string_value(limit)));
+	json_array_foreach(run_get(r, "diagnostics.memory.limits"), i,
+			   limit) if (json_is_string(limit)) err |=
+	    append(array, strdup(json_string_value(limit)));
 	err |= append_gaps(array, r);
-	json_object_foreach(notes, key, value)
-		if (!(json_is_number(value) && json_number_value(value) == 0))
-			err |= append(array, format_text("note: %s %s", key,
-							 fact_count(run_member_number(notes, key)).s));
+	json_object_foreach(
+	    notes, key, value) if (!(json_is_number(value) && json_number_value(value) == 0)) err |=
+	    append(array,
+		   format_text("note: %s %s", key, fact_count(run_member_number(notes, key)).s));
 	if (!err)
 		return array;
 	json_decref(array);
@@ -230,7 +240,8 @@ json_t *fact_conditions(const struct run *r)
 
 char *fact_observer(const struct run *r)
 {
-	double cpu_s = run_number(r, "observer.cpu_s"), rss = run_number(r, "observer.rss_peak_bytes");
+	double cpu_s = run_number(r, "observer.cpu_s"),
+	       rss = run_number(r, "observer.rss_peak_bytes");
 	double attach_s = run_number(r, "observer.attach_s"), duration_s = fact_duration(r);
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;

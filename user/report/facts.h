@@ -1,7 +1,8 @@
-/* facts.h - what every report says about a run, in the same words: how it ended, its peak, what was lost.
+/* facts.h - what every report says about a run, in the same words: how it ended, its peak, what was
+ * lost.
  *
- * Returned strings are new, to be freed, NULL without memory, and raw: names of the task in them are still
- * hostile, escape them for where they go (lib/escape.h).
+ * Returned strings are new, to be freed, NULL without memory, and raw: names of the task in them
+ * are still hostile, escape them for where they go (lib/escape.h).
  */
 #ifndef TASKDIAG_REPORT_FACTS_H
 #define TASKDIAG_REPORT_FACTS_H
@@ -29,7 +30,8 @@ double fact_duration(const struct run *r);
 /** The task's arguments, quoted as a shell would need them; the task id when there are none. */
 char *fact_command(const struct run *r);
 
-/** "exited with status 0", from end, exit_status and signal of @object (task, or one of processes[]). */
+/** "exited with status 0", from end, exit_status and signal of @object (task, or one of
+ * processes[]). */
 char *fact_end(const json_t *object);
 
 enum fact_verdict { FACT_COMPLETE, FACT_LOSSES, FACT_UNKNOWN };
@@ -37,7 +39,8 @@ enum fact_verdict { FACT_COMPLETE, FACT_LOSSES, FACT_UNKNOWN };
 /** What the ledger proves: "complete: 12,345 records, none lost". */
 char *fact_ledger(const struct run *r, enum fact_verdict *ret);
 
-/** limits[], gaps, nonzero notes and a status that is not ok: a new array of raw strings; NULL without memory. */
+/** limits[], gaps, nonzero notes and a status that is not ok: a new array of raw strings; NULL
+ * without memory. */
 json_t *fact_conditions(const struct run *r);
 
 /** What the observation itself cost. */

@@ -1,9 +1,10 @@
 /* html.c - run → one offline page.
  *
- *	page.html ◄── policy (hashes of what follows), styles, run data as JSON, dygraphs, our modules
+ *	page.html ◄── policy (hashes of what follows), styles, run data as JSON, dygraphs, our
+ *modules
  *
- * The policy allows nothing but the very scripts and styles written here: a name that breaks out of its
- * place still cannot act, and the page never reaches for a network.
+ * The policy allows nothing but the very scripts and styles written here: a name that breaks out of
+ *its place still cannot act, and the page never reaches for a network.
  */
 #include <errno.h>
 #include <sha2.h>
@@ -40,7 +41,8 @@ static void page_done(struct page *p)
 
 static void base64(const uint8_t *data, size_t size, char *out)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < size; i += 3, out += 4) {
 		uint32_t v = (uint32_t)data[i] << 16;
@@ -76,7 +78,8 @@ static size_t size_without_map(struct asset a)
 	return at && at - a.text >= 2 ? (size_t)(at - a.text) - 2 : a.size;
 }
 
-/* Inside a block the parser must see neither its end nor anything that it would change before hashing. */
+/* Inside a block the parser must see neither its end nor anything that it would change before
+ * hashing. */
 static bool is_inlinable(const struct block *b)
 {
 	static const char *const forbidden[] = { "</script", "</style", "<!--", "\r" };
@@ -110,7 +113,8 @@ static int make_block(struct block *b, const enum asset_name *names, size_t n)
 static int put_policy(struct page *p)
 {
 	fprintf(p->out,
-		"default-src 'none'; script-src '%s' '%s'; style-src '%s'; base-uri 'none'; form-action 'none'",
+		"default-src 'none'; script-src '%s' '%s'; style-src '%s'; base-uri 'none'; "
+		"form-action 'none'",
 		p->dygraph.hash, p->script.hash, p->style.hash);
 	return 0;
 }
@@ -152,7 +156,8 @@ static int put_run(struct page *p)
 /* What a browser without scripts shows. */
 static int put_plain(struct page *p)
 {
-	_cleanup_free_ char *command = fact_command(p->run), *end = fact_end(run_get(p->run, "task"));
+	_cleanup_free_ char *command = fact_command(p->run),
+			    *end = fact_end(run_get(p->run, "task"));
 	_cleanup_free_ char *safe_command = command ? escape_xml(command) : NULL;
 	_cleanup_free_ char *safe_end = end ? escape_xml(end) : NULL;
 	double bytes, time_s;
@@ -170,8 +175,8 @@ static const struct place {
 	const char *name;
 	int (*put)(struct page *p);
 } places[] = {
-	{ "{{policy}}", put_policy }, { "{{title}}", put_title },     { "{{style}}", put_style },
-	{ "{{plain}}", put_plain },   { "{{run}}", put_run },	      { "{{dygraph}}", put_dygraph },
+	{ "{{policy}}", put_policy }, { "{{title}}", put_title }, { "{{style}}", put_style },
+	{ "{{plain}}", put_plain },   { "{{run}}", put_run },	  { "{{dygraph}}", put_dygraph },
 	{ "{{script}}", put_script },
 };
 

@@ -74,8 +74,10 @@ struct fact_text fact_seconds(double s)
 	if (s < 7200)
 		snprintf(t.s, sizeof(t.s), "%.0f min %.0f s", floor(s / 60), fmod(s, 60));
 	else if (s < 2 * 86400)
-		snprintf(t.s, sizeof(t.s), "%.0f h %.0f min", floor(s / 3600), floor(fmod(s, 3600) / 60));
+		snprintf(t.s, sizeof(t.s), "%.0f h %.0f min", floor(s / 3600),
+			 floor(fmod(s, 3600) / 60));
 	else
-		snprintf(t.s, sizeof(t.s), "%.0f d %.0f h", floor(s / 86400), floor(fmod(s, 86400) / 3600));
+		snprintf(t.s, sizeof(t.s), "%.0f d %.0f h", floor(s / 86400),
+			 floor(fmod(s, 86400) / 3600));
 	return t;
 }

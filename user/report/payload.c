@@ -1,5 +1,5 @@
-/* payload.c - run → JSON for the page (see payload.h). Own writer: jansson's neither escapes for <script>
- * nor accepts strings that are not UTF-8. */
+/* payload.c - run → JSON for the page (see payload.h). Own writer: jansson's neither escapes for
+ * <script> nor accepts strings that are not UTF-8. */
 #include "report/payload.h"
 
 #include <errno.h>
@@ -27,7 +27,8 @@ static void put_object(FILE *out, const json_t *object)
 	json_t *value;
 
 	fputc('{', out);
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		fputs(separator, out);
 		escape_json(out, key);
 		fputc(':', out);
@@ -43,7 +44,8 @@ static void put_array(FILE *out, const json_t *array)
 	size_t i;
 
 	fputc('[', out);
-	json_array_foreach(array, i, value) {
+	json_array_foreach(array, i, value)
+	{
 		if (i)
 			fputc(',', out);
 		put_json(out, value);
@@ -125,7 +127,8 @@ static int put_ends(FILE *out, const struct run *r)
 	size_t i;
 
 	fputc('[', out);
-	json_array_foreach(run_get(r, "diagnostics.memory.processes"), i, process) {
+	json_array_foreach(run_get(r, "diagnostics.memory.processes"), i, process)
+	{
 		_cleanup_free_ char *end = fact_end(process);
 
 		if (!end)

@@ -7,9 +7,9 @@
 #include "report/run.h"
 
 /**
- * {"facts":{…}, "ends":[…], "manifest":{…}, "columns":[…], "rows":[[event, …], …]}: the sentences of facts.h,
- * how each of diagnostics.memory.processes[] ended, the manifest as it is, memory.csv (null: not measured).
- * Returns 0 or -ENOMEM; errors of @out are found by ferror().
+ * {"facts":{…}, "ends":[…], "manifest":{…}, "columns":[…], "rows":[[event, …], …]}: the sentences
+ * of facts.h, how each of diagnostics.memory.processes[] ended, the manifest as it is, memory.csv
+ * (null: not measured). Returns 0 or -ENOMEM; errors of @out are found by ferror().
  */
 int payload_write(const struct run *r, FILE *out);
 

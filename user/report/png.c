@@ -1,7 +1,8 @@
-/* png.c - memory.datum → PNG, by gnuplot when it is installed, with the recipe that the field knows.
+/* png.c - memory.datum → PNG, by gnuplot when it is installed, with the recipe that the field
+ * knows.
  *
- * gnuplot runs inside the run directory and reads a constant script: no name of the task, no path is ever part
- * of it. -d: it must not read a .gnuplot that lies in that directory.
+ * gnuplot runs inside the run directory and reads a constant script: no name of the task, no path
+ * is ever part of it. -d: it must not read a .gnuplot that lies in that directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,17 +18,16 @@
 
 #define CPU_LIMIT_S 60
 
-static const char script[] =
-	"if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
-	"	set terminal pngcairo size 960,480\n"
-	"} else {\n"
-	"	set terminal png size 960,480\n"
-	"}\n"
-	"set ylabel \"Task Process Megabytes (MB)\"\n"
-	"set xlabel \"Seconds since task start\"\n"
-	"set yrange [0:*]\n"
-	"set grid\n"
-	"plot \"memory.datum\" with lines\n";
+static const char script[] = "if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
+			     "	set terminal pngcairo size 960,480\n"
+			     "} else {\n"
+			     "	set terminal png size 960,480\n"
+			     "}\n"
+			     "set ylabel \"Task Process Megabytes (MB)\"\n"
+			     "set xlabel \"Seconds since task start\"\n"
+			     "set yrange [0:*]\n"
+			     "set grid\n"
+			     "plot \"memory.datum\" with lines\n";
 
 static int check_datum(const struct run *r)
 {
@@ -53,7 +53,8 @@ static int script_open(int *ret)
 	return 0;
 }
 
-/* In the child: only async-signal-safe calls. Tells errno through @report when gnuplot does not start. */
+/* In the child: only async-signal-safe calls. Tells errno through @report when gnuplot does not
+ * start. */
 static _Noreturn void run_gnuplot(int dirfd, int in, int out, int report)
 {
 	const struct rlimit cpu = { CPU_LIMIT_S, CPU_LIMIT_S };

@@ -7,7 +7,8 @@ const struct report_kind report_kinds[] = {
 	{ "summary", NULL, "one screen: peak, who held it, what was lost", report_summary },
 	{ "plot", "memory.svg", "the RSS curve as SVG", report_plot },
 	{ "png", "memory.png", "the RSS curve as PNG (needs gnuplot)", report_png },
-	{ "html", "report.html", "one offline page with zoomable curves and the processes", report_html },
+	{ "html", "report.html", "one offline page with zoomable curves and the processes",
+	  report_html },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -21,8 +21,8 @@ struct report_style {
 };
 
 /**
- * Writes the report of @r to @out and flushes it. Returns 0; -ENOMEM; -EIO or another -errno of the file;
- * what a kind adds is said with it. @out then holds a part: write to a temporary name.
+ * Writes the report of @r to @out and flushes it. Returns 0; -ENOMEM; -EIO or another -errno of the
+ * file; what a kind adds is said with it. @out then holds a part: write to a temporary name.
  */
 typedef int report_write_fn(const struct run *r, const struct report_style *style, FILE *out);
 

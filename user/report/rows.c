@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +141,8 @@ static int parse_number(struct parser *p, const char *cell, int column, double *
 
 	if (!*cell)
 		return 0; /* stays NaN: not measured */
-	if (strspn(cell, "0123456789.eE+-") != strlen(cell)) /* strtod would take nan, inf, hex and blanks */
+	if (strspn(cell, "0123456789.eE+-") !=
+	    strlen(cell)) /* strtod would take nan, inf, hex and blanks */
 		return fail(p, "%s: '%.40s' is not a number", run_column_names[column], cell);
 	v = strtod(cell, &end);
 	if (*end)
@@ -162,9 +165,9 @@ static int parse_row(struct parser *p, char *line, struct run_row *ret)
 		if (i == p->n_targets)
 			return fail(p, "more cells than the header has columns");
 		target = p->targets[i];
-		err = target == CELL_EVENT ? parse_event(p, cell, &ret->event) :
-		      target >= 0	   ? parse_number(p, cell, target, &ret->v[target]) :
-					     0;
+		err = target == CELL_EVENT ? parse_event(p, cell, &ret->event)
+		      : target >= 0	   ? parse_number(p, cell, target, &ret->v[target])
+					   : 0;
 		if (err)
 			return err;
 	}

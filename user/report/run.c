@@ -5,17 +5,17 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
 #include "lib/escape.h"
-#include "report/rows.h"
 
 /* Sets *ret_error to "WHERE: what was printed" and returns @err. */
-static __attribute__((format(printf, 4, 5))) int fail(const struct run *r, int err, char **ret_error,
-						      const char *format, ...)
+static __attribute__((format(printf, 4, 5))) int fail(const struct run *r, int err,
+						      char **ret_error, const char *format, ...)
 {
 	_cleanup_free_ char *cause = NULL, *line = NULL;
 	va_list args;
@@ -24,7 +24,7 @@ static __attribute__((format(printf, 4, 5))) int fail(const struct run *r, int e
 	if (vasprintf(&cause, format, args) < 0)
 		cause = NULL;
 	va_end(args);
-	if (!cause || asprintf(&line, "%s: %s", r->path ? r->path : "run", cause) < 0)
+	if (!cause || asprintf(&line, "%.300s: %s", r->path ? r->path : "run", cause) < 0)
 		line = NULL;
 	*ret_error = line ? escape_terminal(line, false, 1000) : NULL;
 	return err;
@@ -41,9 +41,11 @@ static int read_open_file(const struct run *r, FILE *f, const char *name, size_t
 	if (fstat(fileno(f), &st) < 0)
 		return fail(r, -errno, ret_error, "%s: %s", name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return fail(r, -EINVAL, ret_error, "%s is not a regular file; name another run directory", name);
+		return fail(r, -EINVAL, ret_error,
+			    "%s is not a regular file; name another run directory", name);
 	if ((size_t)st.st_size > max)
-		return fail(r, -EFBIG, ret_error, "%s has %lld bytes, at most %zu are read; is this a run?", name,
+		return fail(r, -EFBIG, ret_error,
+			    "%s has %lld bytes, at most %zu are read; is this a run?", name,
 			    (long long)st.st_size, max);
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
@@ -53,23 +55,27 @@ static int read_open_file(const struct run *r, FILE *f, const char *name, size_t
 		return fail(r, -EIO, ret_error, "%s: cannot be read: %s", name, strerror(errno));
 	text[n] = '\0';
 	if (strlen(text) != n)
-		return fail(r, -EINVAL, ret_error, "%s: damaged (NUL byte); make the run again", name);
+		return fail(r, -EINVAL, ret_error, "%s: damaged (NUL byte); make the run again",
+			    name);
 	*ret = take_ptr(text);
 	return 0;
 }
 
 /* -ENOENT leaves *ret_error NULL: the caller knows what absence means. */
-static int read_file(const struct run *r, const char *name, size_t max, char **ret, char **ret_error)
+static int read_file(const struct run *r, const char *name, size_t max, char **ret,
+		     char **ret_error)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	int fd;
 
-	/* NOFOLLOW: a name in a hostile directory must not lead out of it; NONBLOCK: nor a FIFO stop us */
+	/* NOFOLLOW: a name in a hostile directory must not lead out of it; NONBLOCK: nor a FIFO
+	 * stop us */
 	fd = openat(r->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0 && errno == ELOOP)
-		return fail(r, -ELOOP, ret_error, "%s is a symbolic link; name the run directory itself", name);
+		return fail(r, -ELOOP, ret_error,
+			    "%s is a symbolic link; name the run directory itself", name);
 	if (fd < 0)
 		return fail(r, -errno, ret_error, "%s: %s", name, strerror(errno));
 	f = fdopen(fd, "r");
@@ -85,13 +91,16 @@ static int check_format(const struct run *r, char **ret_error)
 	json_t *format = json_object_get(r->manifest, "format");
 
 	if (!json_is_object(r->manifest))
-		return fail(r, -EINVAL, ret_error, "manifest.json is not a JSON object; make the run again");
+		return fail(r, -EINVAL, ret_error,
+			    "manifest.json is not a JSON object; make the run again");
 	if (!json_is_integer(format))
 		return fail(r, -EINVAL, ret_error,
-			    "manifest.json has no format number; this is not a run of taskdiag-bpf");
+			    "manifest.json has no format number: not a run of taskdiag-bpf; "
+			    "name another directory");
 	if (json_integer_value(format) != RUN_FORMAT)
 		return fail(r, -EPROTONOSUPPORT, ret_error,
-			    "manifest.json: format %" JSON_INTEGER_FORMAT " is not known (this version reads %d); "
+			    "manifest.json: format %" JSON_INTEGER_FORMAT
+			    " is not known (this version reads %d); "
 			    "use the taskdiag-bpf version that made the run",
 			    json_integer_value(format), RUN_FORMAT);
 	return 0;
@@ -112,8 +121,8 @@ static int load_manifest(struct run *r, char **ret_error)
 		return err;
 	r->manifest = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 	if (!r->manifest)
-		return fail(r, -EINVAL, ret_error, "manifest.json line %d: %s; make the run again", error.line,
-			    error.text);
+		return fail(r, -EINVAL, ret_error, "manifest.json line %d: %s; make the run again",
+			    error.line, error.text);
 	return 0;
 }
 
@@ -123,7 +132,8 @@ static bool names_artifact(const struct run *r, const char *name)
 	json_t *artifact;
 	size_t i;
 
-	json_array_foreach(json_object_get(r->manifest, "artifacts"), i, artifact) {
+	json_array_foreach(json_object_get(r->manifest, "artifacts"), i, artifact)
+	{
 		listed = run_member_string(artifact, "name");
 		if (listed && !strcmp(listed, name))
 			return true;
@@ -142,17 +152,20 @@ static int load_rows(struct run *r, char **ret_error)
 		return 0;
 	if (err == -ENOENT)
 		return fail(r, err, ret_error,
-			    "memory.csv is missing though the manifest names it; copy the whole directory again");
+			    "memory.csv is missing though the manifest names it; copy the whole "
+			    "directory again");
 	if (err)
 		return err;
 	err = rows_parse(text, &r->rows, &r->n_rows, &cause);
 	if (err)
-		return fail(r, err, ret_error, "memory.csv %s; make the run again", cause ? cause : "no memory");
+		return fail(r, err, ret_error, "memory.csv %s; make the run again",
+			    cause ? cause : "no memory");
 	return 0;
 }
 
 /* Takes over @dirfd. */
-static int open_run(const char *path, int dirfd, json_t *manifest, struct run **ret, char **ret_error)
+static int open_run(const char *path, int dirfd, json_t *manifest, struct run **ret,
+		    char **ret_error)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	int err;
@@ -185,9 +198,11 @@ int run_open(const char *path, struct run **ret, char **ret_error)
 	*ret_error = NULL;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return fail(&named, -ENOENT, ret_error, "no such directory; name the directory of a run");
+		return fail(&named, -ENOENT, ret_error,
+			    "no such directory; name the directory of a run");
 	if (fd < 0 && errno == ENOTDIR)
-		return fail(&named, -ENOTDIR, ret_error, "not a directory; name the directory of a run");
+		return fail(&named, -ENOTDIR, ret_error,
+			    "not a directory; name the directory of a run");
 	if (fd < 0)
 		return fail(&named, -errno, ret_error, "cannot be opened: %s", strerror(errno));
 	return open_run(path, fd, NULL, ret, ret_error);
@@ -200,7 +215,8 @@ int run_open_at(int dirfd, json_t *manifest, struct run **ret, char **ret_error)
 	*ret_error = NULL;
 	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(&(struct run){ .dirfd = dirfd }, -errno, ret_error, "directory: %s", strerror(errno));
+		return fail(&(struct run){ .dirfd = dirfd }, -errno, ret_error, "directory: %s",
+			    strerror(errno));
 	return open_run(NULL, fd, manifest, ret, ret_error);
 }
 

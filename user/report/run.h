@@ -1,48 +1,35 @@
 /* run.h - a finished run, read back from its directory: the manifest and the rows of memory.csv.
  *
- * The right side of the wall: only files are read, and they are hostile (bounded size, checked numbers).
- * docs/artifact-format.md defines every key and column. LC_NUMERIC must be "C", as it is without setlocale().
+ * The right side of the wall: only files are read, and they are hostile (bounded size, checked
+ * numbers). docs/artifact-format.md defines every key. LC_NUMERIC must be "C", as it is without
+ * setlocale().
  */
 #ifndef TASKDIAG_REPORT_RUN_H
 #define TASKDIAG_REPORT_RUN_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 
-#define RUN_FORMAT	 1
-#define RUN_MANIFEST_MAX (16u << 20) /* bytes */
-#define RUN_CSV_MAX	 (64u << 20) /* bytes */
-#define RUN_ROWS_MAX	 (256u << 10)
+#include "report/rows.h"
 
-enum run_event { RUN_TICK, RUN_PEAK, RUN_GAP, RUN_MERGED };
-
-/* The columns of memory.csv without `event`, in the order of docs/artifact-format.md. */
-enum run_column {
-	RUN_TIME, RUN_TICKS, RUN_RSS, RUN_RSS_MIN, RUN_RSS_PEAK, RUN_RSS_PEAK_TIME,
-	RUN_ANON, RUN_FILE, RUN_SHMEM, RUN_SWAP, RUN_PSS, RUN_MINOR_FAULTS, RUN_MAJOR_FAULTS,
-	RUN_PROCESSES, RUN_THREADS, RUN_COLUMNS
-};
-
-extern const char *const run_column_names[RUN_COLUMNS];
-
-struct run_row {
-	enum run_event event;
-	double v[RUN_COLUMNS]; /* seconds, bytes or counts; NaN: not measured. RUN_TIME never is NaN */
-};
+#define RUN_FORMAT 1
+/* bytes that are read at most */
+#define RUN_MANIFEST_MAX (16u << 20)
+#define RUN_CSV_MAX (64u << 20)
 
 struct run {
-	char *path;	/* as given to run_open(), else NULL; hostile */
-	int dirfd;	/* the run directory, read-only */
+	char *path; /* as given to run_open(), else NULL; hostile */
+	int dirfd;  /* the run directory, read-only */
 	json_t *manifest;
 	struct run_row *rows; /* times never go back; none when memory.csv is absent */
 	size_t n_rows;
 };
 
 /**
- * Opens the run directory @path, or the one open as @dirfd (stays the caller's). @manifest: borrowed, used
- * instead of manifest.json; may be NULL. On failure returns -errno and *ret_error is one line for a person:
- * object, cause, next step; safe on a terminal; to be freed; NULL without memory. *ret is untouched then.
+ * Opens the run directory @path, or the one open as @dirfd (stays the caller's). @manifest:
+ * borrowed, used instead of manifest.json; may be NULL. On failure returns -errno and *ret_error is
+ * one line for a person: object, cause, next step; safe on a terminal; to be freed; NULL without
+ * memory. *ret is untouched then.
  */
 int run_open(const char *path, struct run **ret, char **ret_error);
 int run_open_at(int dirfd, json_t *manifest, struct run **ret, char **ret_error);

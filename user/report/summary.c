@@ -1,4 +1,5 @@
-/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, the losses, our cost. */
+/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, the losses,
+ * our cost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -14,12 +15,12 @@
 
 #define HOLDERS_MAX 5u /* processes listed */
 #define NAME_COLUMNS 16
-#define LIMITS_MAX   6u /* conditions listed */
-#define LABEL	    "%-9s"
+#define LIMITS_MAX 6u /* conditions listed */
+#define LABEL "%-9s"
 
-#define SGR_BOLD   "1"
-#define SGR_DIM	   "2"
-#define SGR_GREEN  "32"
+#define SGR_BOLD "1"
+#define SGR_DIM "2"
+#define SGR_GREEN "32"
 #define SGR_YELLOW "1;33"
 
 struct screen {
@@ -97,12 +98,13 @@ static int print_holder(const struct screen *s, const json_t *process, double pe
 	if (!safe_name || !safe_end)
 		return -ENOMEM;
 	fprintf(s->out, LABEL "%7s %12s %8.0f %s%*s  %s\n", "", fact_percent(bytes / peak_bytes).s,
-		fact_mb(bytes).s, fmax(0, fmin(run_member_number(process, "pid"), 99999999)), safe_name,
-		NAME_COLUMNS - (int)escape_columns(safe_name, s->utf8), "", safe_end);
+		fact_mb(bytes).s, fmax(0, fmin(run_member_number(process, "pid"), 99999999)),
+		safe_name, NAME_COLUMNS - (int)escape_columns(safe_name, s->utf8), "", safe_end);
 	return 0;
 }
 
-/* The processes that hold the peak, largest first as the manifest has them; then what all others hold. */
+/* The processes that hold the peak, largest first as the manifest has them; then what all others
+ * hold. */
 static int print_holders(const struct screen *s)
 {
 	json_t *processes = run_get(s->run, "diagnostics.memory.processes"), *process;
@@ -115,7 +117,8 @@ static int print_holders(const struct screen *s)
 	if (fact_peak(s->run, &peak_bytes, &time_s) || !(peak_bytes > 0))
 		return 0;
 	rest = isnan(rest) ? 0 : rest;
-	json_array_foreach(processes, i, process) {
+	json_array_foreach(processes, i, process)
+	{
 		bytes = run_member_number(process, "rss_at_peak_bytes");
 		if (i < HOLDERS_MAX && bytes > 0) {
 			err = print_holder(s, process, peak_bytes);
@@ -127,14 +130,17 @@ static int print_holders(const struct screen *s)
 		rest += isnan(bytes) ? 0 : bytes;
 	}
 	if (n > 0)
-		fprintf(s->out, LABEL "%7s %12s in %s other process%s\n", "", fact_percent(rest / peak_bytes).s,
-			fact_mb(rest).s, fact_count(n).s, n == 1 ? "" : "es");
+		fprintf(s->out, LABEL "%7s %12s in %s other process%s\n", "",
+			fact_percent(rest / peak_bytes).s, fact_mb(rest).s, fact_count(n).s,
+			n == 1 ? "" : "es");
 	return 0;
 }
 
 static int print_chart(const struct screen *s)
 {
-	struct textchart_style style = { .columns = s->columns, .utf8 = s->utf8, .colour = s->colour };
+	struct textchart_style style = { .columns = s->columns,
+					 .utf8 = s->utf8,
+					 .colour = s->colour };
 	struct curve curve;
 	int err;
 
@@ -153,13 +159,14 @@ static int print_memory_line(const struct screen *s)
 	_cleanup_free_ char *text = NULL, *at = NULL;
 
 	if (!isnan(pss) &&
-	    asprintf(&at, " at %s", fact_seconds(run_number(s->run, "diagnostics.memory.pss_time_s")).s) < 0)
+	    asprintf(&at, " at %s",
+		     fact_seconds(run_number(s->run, "diagnostics.memory.pss_time_s")).s) < 0)
 		return -ENOMEM;
 	if (asprintf(&text, "%s minor, %s major; swap peak %s; PSS %s%s",
 		     fact_count(run_number(s->run, "diagnostics.memory.minor_faults")).s,
 		     fact_count(run_number(s->run, "diagnostics.memory.major_faults")).s,
-		     fact_mb(run_number(s->run, "diagnostics.memory.swap_peak_bytes")).s, fact_mb(pss).s,
-		     at ? at : "") < 0)
+		     fact_mb(run_number(s->run, "diagnostics.memory.swap_peak_bytes")).s,
+		     fact_mb(pss).s, at ? at : "") < 0)
 		return -ENOMEM;
 	return put(s, "faults", NULL, text);
 }
@@ -175,9 +182,8 @@ static int print_quality(const struct screen *s)
 	err = put(s, "records", verdict == FACT_COMPLETE ? SGR_GREEN : SGR_YELLOW, ledger);
 	if (!conditions)
 		return -ENOMEM;
-	json_array_foreach(conditions, i, condition)
-		if (!err && i < LIMITS_MAX)
-			err = put(s, i ? "" : "limits", SGR_YELLOW, json_string_value(condition));
+	json_array_foreach(conditions, i, condition) if (!err && i < LIMITS_MAX) err =
+	    put(s, i ? "" : "limits", SGR_YELLOW, json_string_value(condition));
 	if (json_array_size(conditions) > LIMITS_MAX)
 		fprintf(s->out, LABEL "%zu more, see manifest.json\n", "",
 			json_array_size(conditions) - LIMITS_MAX);
@@ -205,11 +211,15 @@ static int print_page(const struct screen *s)
 int report_summary(const struct run *r, const struct report_style *style, FILE *out)
 {
 	static int (*const parts[])(const struct screen *) = {
-		print_task, print_peak, print_holders, print_chart, print_memory_line, print_quality, print_page,
+		print_task,	   print_peak,	  print_holders, print_chart,
+		print_memory_line, print_quality, print_page,
 	};
 	struct screen s = {
-		.out = out, .run = r, .columns = style->columns < 80 ? 80 : style->columns,
-		.utf8 = style->utf8, .colour = style->colour,
+		.out = out,
+		.run = r,
+		.columns = style->columns < 80 ? 80 : style->columns,
+		.utf8 = style->utf8,
+		.colour = style->colour,
 	};
 	int err = 0;
 

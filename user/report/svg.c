@@ -1,4 +1,5 @@
-/* svg.c - run → the RSS curve as one standalone SVG: presentation attributes only, no style, no script. */
+/* svg.c - run → the RSS curve as one standalone SVG: presentation attributes only, no style, no
+ * script. */
 #include <errno.h>
 #include <math.h>
 
@@ -9,17 +10,17 @@
 #include "report/report.h"
 
 /* user units = pixels */
-#define WIDTH  960.0
+#define WIDTH 960.0
 #define HEIGHT 480.0
-#define LEFT   84.0
-#define RIGHT  (WIDTH - 28.0)
-#define TOP    56.0
+#define LEFT 84.0
+#define RIGHT (WIDTH - 28.0)
+#define TOP 56.0
 #define BOTTOM (HEIGHT - 60.0)
 
 #define COLOUR_CURVE "#0b6fb8"
-#define COLOUR_PEAK  "#c2341d"
-#define COLOUR_GRID  "#e3e6ea"
-#define COLOUR_TEXT  "#3b4450"
+#define COLOUR_PEAK "#c2341d"
+#define COLOUR_GRID "#e3e6ea"
+#define COLOUR_TEXT "#3b4450"
 
 struct plot {
 	FILE *out;
@@ -59,15 +60,16 @@ static int print_head(const struct plot *p, const struct run *r)
 	safe_id = escape_xml(id ? id : "unnamed task");
 	if (!safe_command || !safe_id)
 		return -ENOMEM;
-	fprintf(p->out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-		"viewBox=\"0 0 %.0f %.0f\" role=\"img\" font-family=\"sans-serif\" font-size=\"13\" "
-		"fill=\"" COLOUR_TEXT "\">\n"
-		"<title>RSS of %s</title>\n<desc>%s</desc>\n"
-		"<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n"
-		"<text x=\"%.0f\" y=\"28\" font-size=\"16\" font-weight=\"bold\">%s</text>\n",
-		WIDTH, HEIGHT, WIDTH, HEIGHT, safe_id, safe_command, WIDTH, HEIGHT, LEFT, safe_id);
+	fprintf(
+	    p->out,
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
+	    "viewBox=\"0 0 %.0f %.0f\" role=\"img\" font-family=\"sans-serif\" font-size=\"13\" "
+	    "fill=\"" COLOUR_TEXT "\">\n"
+	    "<title>RSS of %s</title>\n<desc>%s</desc>\n"
+	    "<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n"
+	    "<text x=\"%.0f\" y=\"28\" font-size=\"16\" font-weight=\"bold\">%s</text>\n",
+	    WIDTH, HEIGHT, WIDTH, HEIGHT, safe_id, safe_command, WIDTH, HEIGHT, LEFT, safe_id);
 	return 0;
 }
 
@@ -78,10 +80,12 @@ static void print_y_axis(const struct plot *p)
 	for (unsigned i = 0; i <= 12 && i * p->y_step <= p->y_top * 1.001; i++) {
 		double y = y_of(p, i * p->y_step * FACT_MB);
 
-		fprintf(p->out,
-			"<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_GRID "\"/>"
-			"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.*f</text>\n",
-			LEFT, y, RIGHT, y, LEFT - 10, y + 4.5, decimals, i * p->y_step);
+		fprintf(
+		    p->out,
+		    "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_GRID
+		    "\"/>"
+		    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.*f</text>\n",
+		    LEFT, y, RIGHT, y, LEFT - 10, y + 4.5, decimals, i * p->y_step);
 	}
 	fprintf(p->out,
 		"<text transform=\"translate(22 %.1f) rotate(-90)\" text-anchor=\"middle\">"
@@ -98,15 +102,18 @@ static void print_x_axis(const struct plot *p)
 	for (unsigned i = 0; i <= 12 && (first + i) * step <= p->curve->end_s + step / 1000; i++) {
 		double x = x_of(p, (first + i) * step);
 
-		fprintf(p->out,
-			"<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_TEXT "\"/>"
-			"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.*f</text>\n",
-			x, BOTTOM, x, BOTTOM + 5, x, BOTTOM + 21, decimals, (first + i) * step + 0.0);
+		fprintf(
+		    p->out,
+		    "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_TEXT
+		    "\"/>"
+		    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.*f</text>\n",
+		    x, BOTTOM, x, BOTTOM + 5, x, BOTTOM + 21, decimals, (first + i) * step + 0.0);
 	}
-	fprintf(p->out,
-		"<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_TEXT "\"/>\n"
-		"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">Seconds since task start</text>\n",
-		LEFT, BOTTOM, RIGHT, BOTTOM, (LEFT + RIGHT) / 2, BOTTOM + 46);
+	fprintf(
+	    p->out,
+	    "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_TEXT "\"/>\n"
+	    "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">Seconds since task start</text>\n",
+	    LEFT, BOTTOM, RIGHT, BOTTOM, (LEFT + RIGHT) / 2, BOTTOM + 46);
 }
 
 static void print_gaps(const struct plot *p)
@@ -119,12 +126,15 @@ static void print_gaps(const struct plot *p)
 		if (!points[i].lift)
 			continue;
 		fprintf(p->out,
-			"<rect class=\"gap\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#f1f2f4\">"
+			"<rect class=\"gap\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+			"fill=\"#f1f2f4\">"
 			"<title>no ticks from %.3f s to %.3f s</title></rect>\n",
-			from, TOP, fmax(1, to - from), BOTTOM - TOP, points[i - 1].time_s, points[i].time_s);
+			from, TOP, fmax(1, to - from), BOTTOM - TOP, points[i - 1].time_s,
+			points[i].time_s);
 		if (to - from > 40)
 			fprintf(p->out,
-				"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" fill=\"#7a838f\">gap</text>\n",
+				"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\" "
+				"fill=\"#7a838f\">gap</text>\n",
 				(from + to) / 2, (TOP + BOTTOM) / 2);
 	}
 }
@@ -142,12 +152,14 @@ static void print_band(const struct plot *p)
 			wide |= points[end].low < points[end].high;
 		if (!wide)
 			continue;
-		fputs("<path class=\"band\" fill=\"" COLOUR_CURVE "\" fill-opacity=\"0.15\" d=\"", p->out);
+		fputs("<path class=\"band\" fill=\"" COLOUR_CURVE "\" fill-opacity=\"0.15\" d=\"",
+		      p->out);
 		for (size_t k = i; k < end; k++)
-			fprintf(p->out, "%s%.2f %.2f", k == i ? "M" : "L", x_of(p, points[k].time_s),
-				y_of(p, points[k].high));
+			fprintf(p->out, "%s%.2f %.2f", k == i ? "M" : "L",
+				x_of(p, points[k].time_s), y_of(p, points[k].high));
 		for (size_t k = end; k-- > i;)
-			fprintf(p->out, "L%.2f %.2f", x_of(p, points[k].time_s), y_of(p, points[k].low));
+			fprintf(p->out, "L%.2f %.2f", x_of(p, points[k].time_s),
+				y_of(p, points[k].low));
 		fputs("Z\"/>\n", p->out);
 	}
 }
@@ -157,7 +169,9 @@ static void print_curve(const struct plot *p)
 	const struct curve_point *points = p->curve->points;
 
 	if (!p->curve->n) {
-		fprintf(p->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">RSS was not measured</text>\n",
+		fprintf(p->out,
+			"<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">RSS was not "
+			"measured</text>\n",
 			(LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2);
 		return;
 	}
@@ -185,7 +199,8 @@ static void print_peak(const struct plot *p)
 		"<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"" COLOUR_PEAK
 		"\" stroke-dasharray=\"3 3\"/>"
 		"<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>"
-		"<text x=\"%.1f\" y=\"%.1f\" font-weight=\"bold\" text-anchor=\"%s\">peak %s at %s</text></g>\n",
+		"<text x=\"%.1f\" y=\"%.1f\" font-weight=\"bold\" text-anchor=\"%s\">peak %s at "
+		"%s</text></g>\n",
 		x, y, x, BOTTOM, x, y, right ? x - 8 : x + 8, y - 9, right ? "end" : "start",
 		fact_mb(p->curve->peak_bytes).s, fact_seconds(p->curve->peak_time_s).s);
 }

@@ -10,7 +10,7 @@
 #include "report/facts.h"
 
 #define COLUMNS_MAX 400u
-#define LABELS_MAX  (COLUMNS_MAX + 1)
+#define LABELS_MAX (COLUMNS_MAX + 1)
 
 struct glyphs {
 	const char *levels[9]; /* of a cell: empty … full */
@@ -19,12 +19,22 @@ struct glyphs {
 
 static const struct glyphs unicode = {
 	.levels = { " ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" },
-	.gap = "·", .tick = "┤", .side = "│", .corner = "└", .axis = "─", .peak = "▲",
+	.gap = "·",
+	.tick = "┤",
+	.side = "│",
+	.corner = "└",
+	.axis = "─",
+	.peak = "▲",
 };
 
 static const struct glyphs ascii = {
 	.levels = { " ", ".", ".", ".", ":", ":", ":", "#", "#" },
-	.gap = "/", .tick = "+", .side = "|", .corner = "+", .axis = "-", .peak = "^",
+	.gap = "/",
+	.tick = "+",
+	.side = "|",
+	.corner = "+",
+	.axis = "-",
+	.peak = "^",
 };
 
 struct chart {
@@ -92,7 +102,8 @@ static void fill_columns(struct chart *ch)
 /* An upper edge whose quarters are short numbers. */
 static double nice_top(double mb)
 {
-	static const double tops[] = { 1, 1.2, 1.6, 2, 2.4, 2.8, 3.2, 3.6, 4, 4.8, 5.6, 6.4, 7.2, 8, 10 };
+	static const double tops[] = { 1, 1.2, 1.6, 2,	 2.4, 2.8, 3.2, 3.6,
+				       4, 4.8, 5.6, 6.4, 7.2, 8,   10 };
 	double power;
 
 	if (!(mb > 0.001))
@@ -118,7 +129,8 @@ static void scale(struct chart *ch)
 		if (fabs(quarter - round(quarter)) < 1e-6 * quarter)
 			break;
 	}
-	ch->label_width = (unsigned)snprintf(label, sizeof(label), "%.*f MB", ch->decimals, ch->top_mb);
+	ch->label_width =
+	    (unsigned)snprintf(label, sizeof(label), "%.*f MB", ch->decimals, ch->top_mb);
 }
 
 static void colour(FILE *out, const struct chart *ch, const char *sgr)
@@ -146,9 +158,10 @@ static void print_row(FILE *out, const struct chart *ch, unsigned row)
 	char label[64] = "";
 
 	if (labelled)
-		snprintf(label, sizeof(label), row == TEXTCHART_ROWS - 1 ? "%.*f MB" : "%.*f   ", ch->decimals,
-			 ch->top_mb * (row + 1) / TEXTCHART_ROWS);
-	fprintf(out, "%*s %s", (int)ch->label_width, label, labelled ? ch->glyphs->tick : ch->glyphs->side);
+		snprintf(label, sizeof(label), row == TEXTCHART_ROWS - 1 ? "%.*f MB" : "%.*f   ",
+			 ch->decimals, ch->top_mb * (row + 1) / TEXTCHART_ROWS);
+	fprintf(out, "%*s %s", (int)ch->label_width, label,
+		labelled ? ch->glyphs->tick : ch->glyphs->side);
 	colour(out, ch, "36");
 	for (unsigned c = 0; c < ch->width; c++) {
 		bool outside = isnan(ch->mb[c]) && (c < first || c > last);
@@ -216,8 +229,12 @@ static void print_seconds(FILE *out, const struct chart *ch)
 
 int textchart_print(FILE *out, const struct curve *c, const struct textchart_style *style)
 {
-	unsigned columns = style->columns < 40 ? 40 : style->columns > COLUMNS_MAX ? COLUMNS_MAX : style->columns;
-	struct chart ch = { .curve = c, .glyphs = style->utf8 ? &unicode : &ascii, .colour = style->colour };
+	unsigned columns = style->columns < 40		  ? 40
+			   : style->columns > COLUMNS_MAX ? COLUMNS_MAX
+							  : style->columns;
+	struct chart ch = { .curve = c,
+			    .glyphs = style->utf8 ? &unicode : &ascii,
+			    .colour = style->colour };
 	_cleanup_free_ double *mb = calloc(columns, sizeof(*mb));
 
 	if (!mb)

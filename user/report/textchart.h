@@ -13,11 +13,12 @@ struct textchart_style {
 	bool colour;	  /* SGR sequences */
 };
 
-#define TEXTCHART_ROWS	8  /* of the plot; two more for the axis */
+#define TEXTCHART_ROWS 8 /* of the plot; two more for the axis */
 
 /**
- * Prints ten lines: MB at the left, seconds below, the peak marked at the axis. A column shows the highest
- * value of its time, so that no peak is lost; columns without any measurement are filled with dots.
+ * Prints ten lines: MB at the left, seconds below, the peak marked at the axis. A column shows the
+ * highest value of its time, so that no peak is lost; columns without any measurement are filled
+ * with dots.
  * @c: has points. Returns 0 or -ENOMEM; errors of @out are found by ferror().
  */
 int textchart_print(FILE *out, const struct curve *c, const struct textchart_style *style);

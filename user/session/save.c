@@ -9,7 +9,8 @@
 static int write_all(struct session *s, struct rundir *r, session_extra_fn extra,
 		     struct problem *problem)
 {
-	int err = 0;
+	/* already now: a report of the run lists what there is */
+	int err = json_object_set(s->manifest, "artifacts", rundir_artifacts(r)) ? -ENOMEM : 0;
 
 	for (size_t i = 0; !err && s->stream.collectors[i]; i++)
 		err = s->stream.collectors[i]->write(s->stream.selves[i], r, problem);

@@ -17,6 +17,22 @@
 
 #define OUTPUT_TRIES 100
 
+/* As a shell would take it again. */
+static void quote(FILE *out, const char *arg)
+{
+	static const char plain[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
+
+	if (*arg && !arg[strspn(arg, plain)]) {
+		fputs(arg, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *arg; arg++)
+		fputs(*arg == '\'' ? "'\\''" : (char[]){ *arg, 0 }, out);
+	fputc('\'', out);
+}
+
 static int join_arguments(struct session *s)
 {
 	size_t size;
@@ -26,8 +42,11 @@ static int join_arguments(struct session *s)
 		return -ENOMEM;
 	if (!s->options.argv)
 		fputs(s->name, text); /* a command line that we were not given may hold secrets */
-	for (char *const *arg = s->options.argv; arg && *arg; arg++)
-		fprintf(text, "%s%s", arg == s->options.argv ? "" : " ", *arg);
+	for (char *const *arg = s->options.argv; arg && *arg; arg++) {
+		if (arg != s->options.argv)
+			fputc(' ', text);
+		quote(text, *arg);
+	}
 	return fclose(text) ? -ENOMEM : 0;
 }
 

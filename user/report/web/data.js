@@ -1,24 +1,31 @@
 'use strict';
-/* data.js - the run that the page holds: parsed once; numbers and hostile names made fit to show. */
+/* data.js - the run that the page holds: parsed once; numbers and hostile names fit to show. */
 const data = (() => {
 	const run = JSON.parse(document.getElementById('run').textContent);
 	const column = Object.fromEntries(run.columns.map((name, i) => [name, i]));
 	const memory = (run.manifest.diagnostics || {}).memory || {};
 	const isNumber = (v) => typeof v === 'number' && Number.isFinite(v);
 
-	/* What controls, hides or reorders text is shown as its code: a name must not act on its surroundings. */
-	const hostile = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160' +
-		'\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\uf8ff' +
-		'\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff\\u{e0000}-\\u{10ffff}]', 'gu');
-	const short = { '\n': '\\n', '\t': '\\t', '\r': '\\r' };
+	/* What controls, hides or reorders text is shown as its code: a name must not act on its
+	 * surroundings. */
+	const hostile = new RegExp(
+		'[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160' +
+			'\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e' +
+			'\\u2060-\\u206f\\u3164\\ud800-\\uf8ff\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb' +
+			'\\ufffe\\uffff\\u{e0000}-\\u{10ffff}]',
+		'gu');
+	const short = {'\n': '\\n', '\t': '\\t', '\r': '\\r'};
 
 	function visible(text) {
-		return String(text).replace(hostile, (c) => short[c] ||
-			'\\u' + c.codePointAt(0).toString(16).padStart(4, '0'));
+		return String(text).replace(
+			hostile,
+			(c) => short[c] || '\\u' + c.codePointAt(0).toString(16).padStart(4, '0'));
 	}
 
 	function grouped(v, decimals) {
-		return v.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+		return v.toLocaleString(
+			'en-US',
+			{minimumFractionDigits: decimals, maximumFractionDigits: decimals});
 	}
 
 	function mb(bytes) {
@@ -51,6 +58,11 @@ const data = (() => {
 		return `${grouped(part(86400), 0)} d ${part(3600) % 24} h`;
 	}
 
+	/* A manifest may be damaged: what should be a list of objects is one. */
+	function objects(v) {
+		return Array.isArray(v) ? v.map((o) => ({...o})) : [];
+	}
+
 	/* The only way that text enters the page. */
 	function element(tag, className, text) {
 		const e = document.createElement(tag);
@@ -61,6 +73,20 @@ const data = (() => {
 		return e;
 	}
 
-	return { run, facts: run.facts, manifest: run.manifest, task: run.manifest.task || {}, memory, column, isNumber,
-		visible, mb, count, percent, seconds, element };
+	return {
+		run,
+		facts: run.facts,
+		manifest: run.manifest,
+		task: run.manifest.task || {},
+		memory,
+		column,
+		isNumber,
+		visible,
+		mb,
+		count,
+		percent,
+		seconds,
+		objects,
+		element,
+	};
 })();

@@ -1,46 +1,75 @@
 /* page.js - the head of the page, then all parts. */
 (() => {
-	const { facts, task, memory, manifest, element } = data;
+	const {facts, task, memory, manifest, element} = data;
 	const put = (id, text) => {
 		document.getElementById(id).textContent = data.visible(text);
 	};
-	const verdicts = { complete: 'complete, none lost', losses: 'records were lost', unknown: 'completeness unknown' };
+	const verdicts = {
+		complete: 'complete, none lost',
+		losses: 'records were lost',
+		unknown: 'completeness unknown'
+	};
 
 	function tile(title, value, note) {
 		const div = element('div', 'tile');
-		div.append(element('dt', '', title), element('dd', 'number', value), element('dd', 'note', note || ''));
+		div.append(element('dt', '', title), element('dd', 'number', value),
+			   element('dd', 'note', note || ''));
 		return div;
 	}
 
 	function tiles() {
-		const start = typeof task.start_utc === 'string' ? task.start_utc : '';
-		const peak = tile('Peak RSS', data.mb(facts.peak_bytes), `at ${data.seconds(facts.peak_time_s)}`);
+		const peak = tile('Peak RSS', data.mb(facts.peak_bytes),
+				  `at ${data.seconds(facts.peak_time_s)}`);
+		const pss = data.isNumber(memory.pss_time_s) ?
+			`at ${data.seconds(memory.pss_time_s)}` : 'not measured';
 		peak.classList.add('main');
 		document.getElementById('tiles').append(
-			peak,
-			tile('Duration', data.seconds(facts.duration_s), start.replace('T', ' ').replace('Z', ' UTC')),
+			peak, tile('Duration', data.seconds(facts.duration_s), processes()),
 			tile('At the end', data.mb(memory.final_rss_bytes), 'RSS at the last tick'),
-			tile('PSS', data.mb(memory.pss_bytes), data.isNumber(memory.pss_time_s) ?
-				`at ${data.seconds(memory.pss_time_s)}` : 'not measured'),
+			tile('PSS', data.mb(memory.pss_bytes), pss),
 			tile('Swap peak', data.mb(memory.swap_peak_bytes), 'at a tick'),
-			tile('Page faults', data.count(memory.minor_faults), `minor; ${data.count(memory.major_faults)} major`));
+			tile('Page faults', data.count(memory.minor_faults),
+			     `minor; ${data.count(memory.major_faults)} major`));
+	}
+
+	function processes() {
+		const n = task.processes_seen, left = task.processes_left;
+		if (!data.isNumber(n))
+			return '';
+		const alive = left > 0 ? `, ${data.count(left)} alive` : '';
+		return `${data.count(n)} process${n === 1 ? '' : 'es'}${alive}`;
+	}
+
+	function start() {
+		const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)/.exec(task.start_utc || '');
+		return match ? `, ${match[1]} ${match[2]} UTC` : '';
 	}
 
 	function endClass() {
-		if (task.end === 'oom' || task.end === 'killed-by-signal' || (task.end === 'exited' && task.exit_status > 0))
+		if (task.end === 'oom' || task.end === 'killed-by-signal' ||
+		    (task.end === 'exited' && task.exit_status > 0))
 			return 'bad';
 		return task.end === 'exited' ? 'good' : 'plain';
 	}
 
+	function footer() {
+		const seen = memory.source === 'rss_stat' ? 'every change of RSS was seen' :
+			'RSS was seen at ticks';
+		return `taskdiag-bpf ${manifest.tool_version || '?'} ` +
+			`on Linux ${manifest.kernel || '?'}; ` +
+			`${seen}, ${data.count(memory.ticks)} ticks, one every ` +
+			`${data.seconds(memory.interval_s)}; MB is 1,048,576 bytes`;
+	}
+
 	put('task-id', task.id || 'unnamed task');
 	put('command', facts.command);
+	put('start', start());
 	put('end', facts.end);
 	put('verdict', verdicts[facts.verdict]);
 	document.getElementById('end').classList.add(endClass());
-	document.getElementById('verdict').classList.add(facts.verdict === 'complete' ? 'good' : 'warn');
-	put('footer', `taskdiag-bpf ${manifest.tool_version || '?'} on Linux ${manifest.kernel || '?'}; ` +
-		`${memory.source === 'rss_stat' ? 'every change of RSS was seen' : 'RSS was seen at ticks'}, ` +
-		`${data.count(memory.ticks)} ticks, one every ${data.seconds(memory.interval_s)}; MB is 1,048,576 bytes`);
+	const good = facts.verdict === 'complete';
+	document.getElementById('verdict').classList.add(good ? 'good' : 'warn');
+	put('footer', footer());
 	tiles();
 	chart.build();
 	quality.build();

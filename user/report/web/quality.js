@@ -1,6 +1,6 @@
-/* quality.js - what the numbers rest on: ledger, limits, the observer's own cost, files with digests. */
+/* quality.js - what the numbers rest on: ledger, limits, the observer's cost, the files. */
 const quality = (() => {
-	const { facts, manifest, element } = data;
+	const {facts, manifest, element} = data;
 	const box = document.getElementById('quality');
 
 	function part(title, ...children) {
@@ -12,7 +12,8 @@ const quality = (() => {
 	function counters(object) {
 		const dl = element('dl', 'counters');
 		for (const [name, n] of Object.entries(object || {})) {
-			dl.append(element('dt', n ? 'nonzero' : '', name), element('dd', n ? 'nonzero' : '', data.count(n)));
+			dl.append(element('dt', n ? 'nonzero' : '', name),
+				  element('dd', n ? 'nonzero' : '', data.count(n)));
 		}
 		return dl;
 	}
@@ -20,7 +21,8 @@ const quality = (() => {
 	function ledger() {
 		const details = element('details'), sum = manifest.ledger || {};
 		details.append(element('summary', '', 'every counter'),
-			counters({ offered: sum.offered, recorded: sum.recorded }), counters(sum.lost), counters(sum.notes));
+			       counters({offered: sum.offered, recorded: sum.recorded}),
+			       counters(sum.lost), counters(sum.notes));
 		part('Records', element('p', `verdict ${facts.verdict}`, facts.ledger), details);
 	}
 
@@ -34,10 +36,12 @@ const quality = (() => {
 
 	function artifacts() {
 		const ul = element('ul', 'artifacts');
-		const files = (manifest.artifacts || []).map((a) => {
-			const li = element('li'), digest = element('code', 'digest', a.sha256 || '');
+		const files = data.objects(manifest.artifacts).map((a) => {
+			const li = element('li');
+			const digest = element('code', 'digest', a.sha256 || '');
 			digest.title = data.visible(`sha256 ${a.sha256 || ''}`);
-			li.append(element('span', 'file', a.name || '?'), element('span', 'bytes', `${data.count(a.bytes)} B`), digest);
+			li.append(element('span', 'file', a.name || '?'),
+				  element('span', 'bytes', `${data.count(a.bytes)} B`), digest);
 			return li;
 		});
 		if (!files.length)
@@ -53,5 +57,5 @@ const quality = (() => {
 		artifacts();
 	}
 
-	return { build };
+	return {build};
 })();
