@@ -100,7 +100,7 @@ int series_add(struct series *s, const struct series_point *point)
 	p->ticks = 1;
 	p->last_bytes = p->min_bytes = p->rss_bytes;
 	p->min_ns = p->time_ns;
-	if (p->peak_bytes < p->rss_bytes) {
+	if (p->peak_bytes < p->rss_bytes || !p->peak_ns) { /* not measured between the ticks */
 		p->peak_bytes = p->rss_bytes;
 		p->peak_ns = p->time_ns;
 	}

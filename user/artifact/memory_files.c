@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdbool.h>
 
+#include "artifact/rundir.h"
+
 #define MIB 1048576.0
 
 /* A row of the curve: what all three formats have in common. */
@@ -72,10 +74,14 @@ void mprof_dat_write(FILE *out, const struct series *s, uint64_t start_ns, uint6
 {
 	struct curve c = { .out = out, .start_ns = start_ns, .start_utc_ns = start_utc_ns };
 
+	json_t *text = json_text(command); /* mprof reads UTF-8 and stops at anything else */
+	const char *c = text ? json_string_value(text) : "";
+
 	fputs("CMDLINE ", out);
-	for (; *command; command++)
-		fputc((unsigned char)*command < ' ' || *command == 0x7f ? ' ' : *command, out);
+	for (; *c; c++)
+		fputc((unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c, out);
 	fputc('\n', out);
+	json_decref(text);
 	for (size_t i = 0; i < series_length(s); i++)
 		curve_at(s, i, mprof_row, &c);
 }
