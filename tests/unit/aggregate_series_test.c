@@ -145,7 +145,7 @@ static void assert_true_of(const struct series *s, const struct series_point *ti
 
 static void every_point_is_true_of_its_ticks(void **state)
 {
-	static const size_t limits[] = { 16, 17, 19, 64, SERIES_LIMIT };
+	static const size_t limits[] = { 16, 17, 19, 64, 127, SERIES_LIMIT };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)

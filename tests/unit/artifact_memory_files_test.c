@@ -68,14 +68,17 @@ static struct series *small(void)
 }
 
 /* 17 ticks, one a second, 100 MiB and one MiB more each; the first eight are merged in pairs. The
- * fourth has a spike, the fifth is lower than the one before. */
+ * fourth has a spike, the fifth is lower than its neighbours, the seventh is higher. */
 static struct series *merged(void)
 {
 	struct series *s = series_new(16);
 
 	assert_non_null(s);
 	for (uint64_t i = 0; i < 17; i++)
-		tick(s, i * 1000, i == 4 ? 50 * MIB : (100 + i) * MIB,
+		tick(s, i * 1000,
+		     i == 4   ? 50 * MIB
+		     : i == 6 ? 200 * MIB
+			      : (100 + i) * MIB,
 		     (struct series_point){
 			 .pss_bytes = i == 0 ? 77 : NOT_MEASURED,
 			 .processes = i + 1,
@@ -174,7 +177,7 @@ static void a_merged_point_is_its_lowest_and_its_highest(void **state)
 		       "2.750\t500.00\n"
 		       "4.000\t50.00\n"
 		       "5.000\t105.00\n"
-		       "6.000\t106.00\n"
+		       "6.000\t200.00\n"
 		       "7.000\t107.00\n"
 		       "8.000\t108.00\n"
 		       "9.000\t109.00\n"
@@ -193,7 +196,7 @@ static void a_merged_row_is_a_mean_and_its_last_tick(void **state)
 	    "1.000000,merged,2,105381888,104857600,105906176,1.000000,1,0,0,0,77,10,0,2,4\n"
 	    "3.000000,merged,2,107479040,106954752,524288000,2.750000,3,0,0,0,,30,0,4,8\n"
 	    "5.000000,merged,2,81264640,52428800,110100480,5.000000,5,0,0,0,,50,0,6,12\n"
-	    "7.000000,merged,2,111673344,111149056,112197632,7.000000,7,0,0,0,,70,0,8,16\n"
+	    "7.000000,merged,2,160956416,112197632,209715200,6.000000,7,0,0,0,,70,0,8,16\n"
 	    "8.000000,tick,1,113246208,113246208,113246208,8.000000,8,0,0,0,,80,0,9,18\n";
 	struct series *s = merged();
 	char *text = written(s, 'c', NULL);

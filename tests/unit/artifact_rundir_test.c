@@ -479,6 +479,8 @@ static void the_digest_of_abc_is_known(void **state)
 	assert_int_equal(rundir_commit(r, manifest, &problem), 0);
 	row = json_array_get(json_object_get(manifest, "artifacts"), 0);
 	assert_string_equal(json_string_value(json_object_get(row, "sha256")), known);
+	/* the caller's manifest is the one on disk: it does not list itself */
+	assert_int_equal(json_array_size(json_object_get(manifest, "artifacts")), 1);
 	json_decref(manifest);
 	rundir_free(r);
 }

@@ -210,8 +210,9 @@ static void a_verb_takes_options_behind_its_operands(void **state)
 	done(&p);
 }
 
-static void assert_refused(const enum option_id *allowed, const char *named,
-			   const char *const *words)
+/* @why: words of the cause */
+static void assert_refused_why(const enum option_id *allowed, const char *named, const char *why,
+			       const char *const *words)
 {
 	struct parsed p;
 
@@ -222,9 +223,19 @@ static void assert_refused(const enum option_id *allowed, const char *named,
 	if (strncmp(p.problem.text, named, strlen(named)) || p.problem.text[strlen(named)] != ':')
 		fail_msg("\"%s\" does not begin with \"%s:\"", p.problem.text, named);
 	assert_null(strchr(p.problem.text, '\n'));
+	assert_non_null(strstr(p.problem.text, why));
 	done(&p);
 }
 
+static void assert_refused(const enum option_id *allowed, const char *named,
+			   const char *const *words)
+{
+	assert_refused_why(allowed, named, "no such option", words);
+}
+
+#define MISSING(named, ...)                                 \
+	assert_refused_why(all, named, "needs an argument", \
+			   (const char *const[]){ __VA_ARGS__, NULL })
 #define REFUSED(named, ...) assert_refused(all, named, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void an_unknown_option_is_named(void **state)
@@ -247,25 +258,25 @@ static void an_unknown_option_is_named(void **state)
 static void a_missing_argument_is_named(void **state)
 {
 	(void)state;
-	REFUSED("-p", "-p");
-	REFUSED("--pid", "--pid");
-	REFUSED("--interval", "-q", "--interval");
-	REFUSED("-o", "--pid", "1", "-o");
+	MISSING("-p", "-p");
+	MISSING("--pid", "--pid");
+	MISSING("--interval", "-q", "--interval");
+	MISSING("-o", "--pid", "1", "-o");
 	for (int id = 0; id < OPT_COUNT; id++) {
 		char word[64];
 
 		if (!option_rows[id].argument)
 			continue;
 		snprintf(word, sizeof(word), "--%s", option_rows[id].name);
-		REFUSED(word, word);
+		MISSING(word, word);
 	}
 }
 
 static void an_argument_that_is_not_taken_is_refused(void **state)
 {
 	(void)state;
-	REFUSED("--json=yes", "--json=yes");
-	REFUSED("--help=", "--help=");
+	assert_refused_why(all, "--json=yes", "", (const char *const[]){ "--json=yes", NULL });
+	assert_refused_why(all, "--help=", "", (const char *const[]){ "--help=", NULL });
 }
 
 static void what_a_verb_does_not_allow_is_refused(void **state)

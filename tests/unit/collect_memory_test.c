@@ -441,6 +441,8 @@ static void the_kernels_peak_and_shares_are_the_manifests(void **state)
 	image_ends(f, 2, 70 * MIB, START_NS + 3 * SECOND, 4, 5 * MIB); /* of an older peak */
 	image_ends(f, 2, 60 * MIB, START_NS + 4 * SECOND, 5, 60 * MIB);
 	image_ends(f, 1, 45 * MIB, START_NS + 4 * SECOND, 5, 40 * MIB);
+	joins(f, EV_PROCESS, 3, "older"); /* held something at an older peak, nothing at this */
+	image_ends(f, 3, 50 * MIB, START_NS + 2 * SECOND, 4, 50 * MIB);
 	image_ends(f, 99, 1 * MIB, START_NS + 4 * SECOND, 5, MIB); /* of a process never seen */
 	exits(f, 2, 3 << 8, 0, 0);
 	exits(f, 1, 9, 0, 0);
@@ -453,7 +455,9 @@ static void the_kernels_peak_and_shares_are_the_manifests(void **state)
 	assert_seconds(o, "peak_time_s", 4);
 	assert_int_equal(number(o, "omitted_at_peak_bytes"), MIB);
 	list = json_object_get(o, "processes");
-	assert_int_equal(json_array_size(list), 2);
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(number(json_array_get(list, 2), "rss_at_peak_bytes"), 0);
+	assert_int_equal(number(json_array_get(list, 2), "peak_rss_bytes"), 50 * MIB);
 	p = json_array_get(list, 0);
 	assert_word(p, "name", "child");
 	assert_int_equal(number(p, "rss_at_peak_bytes"), 60 * MIB);

@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <setjmp.h>
@@ -262,20 +263,25 @@ static int become_in_a_child(const struct identity *id)
 
 	if (pid == 0) {
 		uid_t uid[3];
-		gid_t gid[3];
+		gid_t gid[3], groups[64] = { 4242 };
+		int n;
 
-		if (identity_become(id) || getresuid(uid, uid + 1, uid + 2) ||
-		    getresgid(gid, gid + 1, gid + 2))
+		if (setgroups(1, groups) || identity_become(id) ||
+		    getresuid(uid, uid + 1, uid + 2) || getresgid(gid, gid + 1, gid + 2))
 			_exit(1);
 		for (int i = 0; i < 3; i++)
 			if (uid[i] != id->uid || gid[i] != id->gid)
 				_exit(2);
 		if (!setuid(0)) /* for good */
 			_exit(3);
+		n = getgroups(64, groups);
+		for (int i = 0; i < n; i++)
+			if (groups[i] == 4242) /* nothing of ours stays */
+				_exit(5);
 		if (id->name[0]
 			? strcmp(getenv("HOME"), id->home) || strcmp(getenv("USER"), id->name) ||
 			      strcmp(getenv("LOGNAME"), id->name)
-			: getgroups(0, NULL))
+			: n)
 			_exit(4);
 		_exit(0);
 	}

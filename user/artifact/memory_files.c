@@ -75,11 +75,11 @@ void mprof_dat_write(FILE *out, const struct series *s, uint64_t start_ns, uint6
 	struct curve c = { .out = out, .start_ns = start_ns, .start_utc_ns = start_utc_ns };
 
 	json_t *text = json_text(command); /* mprof reads UTF-8 and stops at anything else */
-	const char *c = text ? json_string_value(text) : "";
+	const char *line = text ? json_string_value(text) : "";
 
 	fputs("CMDLINE ", out);
-	for (; *c; c++)
-		fputc((unsigned char)*c < ' ' || *c == 0x7f ? ' ' : *c, out);
+	for (; *line; line++)
+		fputc((unsigned char)*line < 0x20 || *line == 0x7f ? 0x20 : *line, out);
 	fputc('\n', out);
 	json_decref(text);
 	for (size_t i = 0; i < series_length(s); i++)
