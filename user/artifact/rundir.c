@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/escape.h"
 
 #define PARTIAL ".taskdiag-partial"
 #define MANIFEST "manifest.json"
@@ -341,14 +342,7 @@ int rundir_commit(struct rundir *r, json_t *manifest, struct problem *problem)
 
 json_t *json_text(const char *s)
 {
-	json_t *text = json_string(s);
-	_cleanup_free_ char *ascii = NULL;
+	_cleanup_free_ char *text = escape_utf8(s);
 
-	if (text)
-		return text;
-	ascii = strdup(s);
-	for (char *c = ascii; c && *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return ascii ? json_string(ascii) : NULL;
+	return text ? json_string(text) : NULL;
 }

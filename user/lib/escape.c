@@ -159,6 +159,21 @@ char *escape_terminal(const char *s, bool utf8, size_t columns)
 	return fclose(f) ? NULL : take_ptr(text);
 }
 
+char *escape_utf8(const char *s)
+{
+	char *text = strdup(s);
+
+	for (char *c = text; c && *c;) {
+		uint32_t rune;
+		size_t bytes = decode((const unsigned char *)c, &rune);
+
+		if (!bytes)
+			*c = '?';
+		c += bytes ? bytes : 1;
+	}
+	return text;
+}
+
 static const char *xml_entity(char c)
 {
 	switch (c) {

@@ -23,6 +23,10 @@ char *escape_terminal(const char *s, bool utf8, size_t columns);
 /** Columns that an escape_terminal() result takes. */
 size_t escape_columns(const char *s, bool utf8);
 
+/** Valid UTF-8: a byte that is not becomes '?', the rest stays. A new string, or NULL without
+ * memory. */
+char *escape_utf8(const char *s);
+
 /** For text and quoted attributes of HTML and XML: also & < > " '. Returned as the one above. */
 char *escape_xml(const char *s);
 
