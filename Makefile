@@ -40,6 +40,7 @@ PROGRAM     := $(BUILD)/taskdiag-bpf
 
 .PHONY: all check unit targets install uninstall clean help
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: $(PROGRAM) $(BUILD)/taskdiag-bpf.1 $(BUILD)/taskdiag-bpf.bash	## build everything (the default)
 

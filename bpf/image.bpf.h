@@ -190,7 +190,8 @@ static __always_inline void image_changed(struct image *image, s64 before, s64 d
 
 	if (!state || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
 		return;
-	state->cpu[cpu].pages += delta;
+	/* atomic: at a scan we can be preempted by a change on this CPU */
+	__sync_fetch_and_add(&state->cpu[cpu].pages, delta);
 	if (image->epoch != state->epoch) {
 		image->share_pages = before;
 		image->epoch = state->epoch;
@@ -212,7 +213,8 @@ static __always_inline void image_changed(struct image *image, s64 before, s64 d
 	}
 	if (task_before > state->peak_pages) {
 		state->peak_pages = task_before;
-		state->peak_ns = now;
+		/* when it was reached, as far as a tick has seen it, not when it was left */
+		state->peak_ns = task_before == state->tick_pages ? state->tick_ns : now;
 		state->epoch++;
 		image->share_pages = before;
 		image->epoch = state->epoch;
@@ -283,6 +285,7 @@ static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 i
 	struct image *image = bpf_map_lookup_elem(&images, &mm), *fresh;
 	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
 	__u32 zero = 0;
+	s64 pages;
 
 	if (image && !image->dying) {
 		__sync_fetch_and_add(&image->users, 1);
@@ -309,8 +312,9 @@ static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 i
 	image->users = 1;
 	image->epoch = state->epoch; /* held nothing at any peak so far */
 	image_fill(mm, image);
+	pages = image_pages(image); /* before changes are counted, or they would count twice */
 	image->ready = 1;
-	image_changed(image, 0, image_pages(image));
+	image_changed(image, 0, pages);
 	return 0;
 }
 

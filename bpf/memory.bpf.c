@@ -43,7 +43,7 @@ static __always_inline bool grew_here(struct here *h, __u32 cpu, __u32 member)
 	local = local_load(h->at[member]);
 	if (!local || local <= h->local[member])
 		return false;
-	state->cpu[cpu].pages += local - h->local[member];
+	__sync_fetch_and_add(&state->cpu[cpu].pages, local - h->local[member]);
 	h->local[member] = local;
 	return true;
 }
@@ -61,31 +61,48 @@ static __always_inline void here_enter(struct here *h, struct image *image, __u3
 	h->epoch = image->epoch;
 }
 
-/* What image_changed() needs when the counters do not tell: a fold, a fall, another image, a new
- * epoch. The shared count is read too; a fold by another CPU that has not told yet is then ours,
- * and that CPU's difference is the smaller. */
+/* Two CPUs that both take the same step of a counter for theirs would count it twice for good: the
+ * step belongs to who exchanges. Exchange came with 5.12; bpf_loop() tells it, 5.17. */
+static __always_inline s64 exchange(__s64 *at, s64 value)
+{
+	s64 old;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		return __sync_lock_test_and_set(at, value);
+	old = *at;
+	*at = value;
+	return old;
+}
+
+/* By how much the shared count has changed since it was mirrored last. Read again until it stands:
+ * else an older value could stay as the last word of two CPUs. */
+static __always_inline s64 mirror_count(struct image *image, __u32 member)
+{
+	s64 delta = 0;
+
+	for (int i = 0; i < 3; i++) {
+		s64 count = rss_count(image->mm, member);
+
+		delta += count - exchange(&image->count[member], count);
+		if (rss_count(image->mm, member) == count)
+			break;
+	}
+	return delta;
+}
+
+/* What grew_here() leaves: a fold, a fall, another image, a new epoch. A fold by another CPU that
+ * has not told yet is then ours, and that CPU's change is the smaller. */
 static __always_inline s64 mirror_percpu(struct here *h, struct image *image, __u32 cpu,
 					 __u32 member)
 {
-	s64 count, delta;
+	s64 delta;
 	s32 local;
 
 	here_enter(h, image, cpu);
 	local = local_load(h->at[member]);
-	count = rss_count(image->mm, member);
-	delta = local - h->local[member] + count - image->count[member];
+	delta = local - h->local[member];
 	h->local[member] = local;
-	image->count[member] = count;
-	return delta;
-}
-
-/* ≤ 6.1: the counter's new value is handed over. */
-static __always_inline s64 mirror_atomic(struct image *image, __u32 member, s64 count)
-{
-	s64 delta = count - image->count[member];
-
-	image->count[member] = count;
-	return delta;
+	return delta + mirror_count(image, member);
 }
 
 SEC("tp_btf/rss_stat")
@@ -108,7 +125,7 @@ int memory_rss_stat(__u64 *ctx)
 	if (rss_is_percpu())
 		delta = mirror_percpu(h, image, cpu, member);
 	else
-		delta = mirror_atomic(image, member, ctx[2]);
+		delta = mirror_count(image, member);
 	image_changed(image, image_pages(image) - delta, delta);
 	h->epoch = image->epoch;
 	if (image->dying && image_pages(image) <= 0)
@@ -144,6 +161,10 @@ static __always_inline void sample_task(struct seq_file *seq)
 	sample.rss_bytes = bytes_of(pages);
 	sample.interval_peak_bytes = bytes_of(state->interval_peak_pages);
 	sample.interval_peak_ns = state->interval_peak_ns;
+	if (pages != state->tick_pages) {
+		state->tick_pages = pages;
+		state->tick_ns = sample.time_ns;
+	}
 	state->interval_peak_pages = pages;
 	state->interval_peak_ns = sample.time_ns;
 	bpf_seq_write(seq, &sample, sizeof(sample));

@@ -54,7 +54,9 @@ struct task_state {
 	__u64 peak_ns;
 	__s64 interval_peak_pages; /* since the tick before */
 	__u64 interval_peak_ns;
-	__u64 pad[3];
+	__s64 tick_pages; /* at the first of the last ticks that saw no change */
+	__u64 tick_ns;
+	__u64 pad;
 	struct {
 		__s64 pages;
 		__u64 pad[7]; /* a cache line of its own */

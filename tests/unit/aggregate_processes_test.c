@@ -182,12 +182,12 @@ static void nothing_is_dropped_up_to_the_limit(void **state)
 		assert_non_null(processes_get(t, 100000 + i, 1)); /* alive ones do not count */
 	for (uint32_t i = 1; i <= ENDED_LIMIT; i++) {
 		add_ended(t, i, i, 1, 10);
-		processes_trim(t, 1);
+		processes_trim(t);
 	}
 	assert_int_equal(listed(t), 3000 + ENDED_LIMIT);
 	assert_int_equal(processes_omitted(t)->count, 0);
 	add_ended(t, ENDED_LIMIT + 1, 1, 1, 10);
-	processes_trim(t, 1);
+	processes_trim(t);
 	assert_in_range(listed(t), 3000 + KEPT, 3000 + ENDED_LIMIT);
 	assert_int_equal(processes_alive(t), 3000);
 	assert_int_equal(processes_omitted(t)->count, 3000 + ENDED_LIMIT + 1 - listed(t));
@@ -225,7 +225,7 @@ static void the_largest_shares_and_the_roots_are_kept(void **state)
 		processes_share(t, p, 9, shares[i]);
 		assert_int_equal(processes_end(t, p, END_EXITED, 0, 1 + i), 0);
 		before = listed(t);
-		processes_trim(t, 9);
+		processes_trim(t);
 		after = listed(t);
 		if (before <= ENDED_LIMIT)
 			assert_int_equal(after, before);
@@ -272,7 +272,7 @@ static void the_sum_of_shares_stays_whatever_is_dropped(void **state)
 		total += older ? 0 : share;
 		if (p && next(&seed) % 50)
 			processes_end(t, p, END_EXITED, 0, 1);
-		processes_trim(t, epoch);
+		processes_trim(t);
 		if (i % 1000 == 0)
 			assert_true(shares_at(t, epoch) == total);
 	}
@@ -290,7 +290,7 @@ static void those_that_live_are_never_dropped(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 5000; i++) {
 		add_ended(t, 10 + i, 1, 1, 100);
-		processes_trim(t, 1);
+		processes_trim(t);
 	}
 	assert_ptr_equal(processes_find(t, 1, 1), p);
 	assert_int_equal(processes_alive(t), 1);

@@ -10,6 +10,7 @@ struct processes {
 	struct process *table;
 	size_t alive, ended;
 	uint64_t seen;
+	uint64_t epoch; /* the highest that a share was of */
 	uint64_t ended_minor, ended_major;
 	struct processes_omitted omitted;
 };
@@ -86,6 +87,8 @@ static void share_add(uint64_t *at_epoch, uint64_t *share, uint64_t epoch, uint6
 
 void processes_share(struct processes *t, struct process *p, uint64_t epoch, uint64_t share_bytes)
 {
+	if (epoch > t->epoch)
+		t->epoch = epoch;
 	if (p)
 		share_add(&p->epoch, &p->share_bytes, epoch, share_bytes);
 	else
@@ -133,12 +136,12 @@ int processes_sorted(const struct processes *t, uint64_t epoch, struct process *
 	return collect_sorted(t, epoch, false, ret, ret_count);
 }
 
-void processes_trim(struct processes *t, uint64_t epoch)
+void processes_trim(struct processes *t)
 {
 	struct process **list;
 	size_t n;
 
-	if (t->ended <= ENDED_LIMIT || collect_sorted(t, epoch, true, &list, &n))
+	if (t->ended <= ENDED_LIMIT || collect_sorted(t, t->epoch, true, &list, &n))
 		return;
 	/* half of the limit at once: the sort is paid once per 512 processes */
 	for (size_t i = ENDED_LIMIT / 2; i < n; i++) {

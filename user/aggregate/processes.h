@@ -37,10 +37,11 @@ struct process {
 	bool oom;     /* the OOM killer chose it */
 	char name[PROCESS_NAME_BYTES];
 	enum process_end end;
-	int status;	    /* wait(2) status once ended */
-	uint64_t end_ns;    /* 0: alive */
-	uint64_t last_tick; /* number of the tick that saw it last */
-	uint64_t rss_bytes; /* at that tick */
+	int status;	       /* wait(2) status once ended */
+	uint64_t end_ns;       /* 0: alive */
+	uint64_t last_tick;    /* number of the tick that saw it last */
+	uint64_t sampled_tick; /* number of the tick that has counted it last */
+	uint64_t rss_bytes;    /* at that tick */
 	uint64_t minor_faults, major_faults;
 	uint64_t peak_bytes, peak_ns;
 	uint64_t epoch; /* the task's peak that share_bytes belongs to */
@@ -77,7 +78,7 @@ void processes_share(struct processes *t, struct process *p, uint64_t epoch, uin
 
 /** Drops the smallest of the ended ones when there are more than 1,024. Call between records, not
  * while iterating. */
-void processes_trim(struct processes *t, uint64_t epoch);
+void processes_trim(struct processes *t);
 
 size_t processes_alive(const struct processes *t);
 uint64_t processes_seen(const struct processes *t);

@@ -54,7 +54,7 @@ void memory_datum_write(FILE *out, const struct series *s, uint64_t start_ns)
 	for (size_t i = 0; i < series_length(s); i++) {
 		const struct series_point *p = series_at(s, i);
 
-		if (p->gap_ns && p->ticks == 1) /* an empty line lifts gnuplot's pen */
+		if (p->gap_ns) /* an empty line lifts gnuplot's pen */
 			fprintf(out, "# gap: no ticks for %.3f s before %.3f s\n\n",
 				p->gap_ns / 1e9, seconds(p->time_ns, start_ns));
 		curve_at(s, i, datum_row, &c);

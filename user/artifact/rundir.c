@@ -124,6 +124,27 @@ static int check_free(struct rundir *r)
 	return entries > 2 ? -EEXIST : 0;
 }
 
+/* -EAGAIN: between mkdir and flock the sweep of another run has taken it for a stale one. */
+static int make_partial(struct rundir *r)
+{
+	struct stat st;
+
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	if (mkdirat(r->parent, r->partial, 0750))
+		return errno == EEXIST ? -EBUSY : -errno;
+	r->fd = openat(r->parent, r->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r->fd < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	if (flock(r->fd, LOCK_EX) || fstat(r->fd, &st)) /* waits for a sweep to be through */
+		return -errno;
+	if (!st.st_nlink)
+		return -EAGAIN;
+	r->made = true;
+	return fchmod(r->fd, 0750) ? -errno : 0;
+}
+
 static int make(struct rundir *r, const char *parent)
 {
 	int err;
@@ -135,13 +156,10 @@ static int make(struct rundir *r, const char *parent)
 	err = check_free(r);
 	if (err)
 		return err;
-	if (mkdirat(r->parent, r->partial, 0750))
-		return errno == EEXIST ? -EBUSY : -errno;
-	r->made = true;
-	r->fd = openat(r->parent, r->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (r->fd < 0 || fchmod(r->fd, 0750) || flock(r->fd, LOCK_EX | LOCK_NB))
-		return -errno;
-	return 0;
+	do
+		err = make_partial(r);
+	while (err == -EAGAIN);
+	return err;
 }
 
 static int new_problem(const struct rundir *r, const char *path, int err, struct problem *problem)

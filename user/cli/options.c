@@ -103,7 +103,10 @@ static int refuse(int value, char **argv, struct problem *problem)
 	if (value == ':')
 		return problem_set(problem, -EINVAL,
 				   "%.100s: needs an argument; see: taskdiag-bpf --help", word);
-	if (optopt && optopt < FIRST_ID)
+	if (optopt >= FIRST_ID)
+		return problem_set(problem, -EINVAL,
+				   "%.100s: takes no argument; see: taskdiag-bpf --help", word);
+	if (optopt)
 		word = letter;
 	return problem_set(problem, -EINVAL,
 			   "%.100s: no such option here; see: taskdiag-bpf --help", word);

@@ -94,12 +94,12 @@ static bool image_first(struct memory *m, uint64_t image)
 static void sample_process(struct memory *m, const struct process_sample *s)
 {
 	struct process *p = processes_get(m->o->processes, s->tgid, s->start_ns);
-	bool again = p && p->last_tick == m->o->tick && p->rss_bytes;
+	bool again = p && p->sampled_tick == m->o->tick;
 
 	if (!p || again ||
 	    p->end != END_RUNNING) /* several threads speak for a first thread that has ended */
 		return;
-	p->last_tick = m->o->tick;
+	p->last_tick = p->sampled_tick = m->o->tick;
 	p->pid = s->pid;
 	memcpy(p->name, s->name, sizeof(p->name));
 	p->name[sizeof(p->name) - 1] = 0;
@@ -165,12 +165,14 @@ static void tick_faults(struct memory *m)
 static void tick_pss(struct memory *m)
 {
 	uint64_t bytes;
+	int err;
 
 	if (!m->tick.processes ||
 	    !pss_affordable(&m->pss, m->o->tick_ns, m->tick.rss_bytes, m->tick.processes))
 		return;
-	if (pss_measure(&m->pss, m->o->processes, &bytes)) {
-		m->pss_failed = true;
+	err = pss_measure(&m->pss, m->o->processes, &bytes);
+	if (err) {
+		m->pss_failed |= err != -ESRCH;
 		return;
 	}
 	m->tick.pss_bytes = bytes;

@@ -49,19 +49,20 @@ static int pss_of(uint32_t pid, uint64_t *ret_bytes)
 int pss_measure(struct pss_budget *b, const struct processes *t, uint64_t *ret_bytes)
 {
 	uint64_t begin = clock_monotonic_ns(), sum = 0, bytes;
-	int err = 0;
+	int err = 0, measured = 0;
 
 	for (struct process *p = processes_first(t); p; p = p->hh.next) {
 		int failed =
 		    p->end == END_RUNNING && p->rss_bytes ? pss_of(p->pid, &bytes) : -ESRCH;
 
-		if (!failed)
+		if (!failed) {
 			sum += bytes;
-		else if (failed != -ESRCH && failed != -ENOENT &&
-			 failed != -ENODATA) /* those have ended just now */
+			measured++;
+		} else if (failed != -ESRCH && failed != -ENOENT &&
+			   failed != -ENODATA) /* those have ended just now */
 			err = failed;
 	}
 	b->next_ns = clock_boot_ns() + (clock_monotonic_ns() - begin) * BUDGET;
 	*ret_bytes = sum;
-	return err;
+	return err || measured ? err : -ESRCH;
 }

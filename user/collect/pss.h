@@ -21,8 +21,8 @@ struct pss_budget {
 bool pss_affordable(const struct pss_budget *b, uint64_t now_ns, uint64_t rss_bytes,
 		    uint32_t processes);
 
-/** Sum over the processes alive; sets when the next may be. 0, or -errno when one that is still
- * alive could not be read. */
+/** Sum over the processes alive; sets when the next may be. 0; -ESRCH: all have ended; or -errno
+ * when one that is still alive could not be read. */
 int pss_measure(struct pss_budget *b, const struct processes *t, uint64_t *ret_bytes);
 
 #endif

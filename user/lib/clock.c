@@ -43,7 +43,7 @@ int duration_parse(const char *text, uint64_t *ret_ns)
 	char *end;
 
 	/* strtod alone would take "inf", "nan", hexadecimal and leading space */
-	if (!strchr("0123456789.+-", text[0]) || strchr(text, 'x') || !text[0])
+	if (!strchr("0123456789.+-", text[0]) || strpbrk(text, "xX") || !text[0])
 		return -EINVAL;
 	value = strtod(text, &end);
 	if (end == text || !isfinite(value))

@@ -40,16 +40,19 @@ int identity_invoking(struct identity *ret, struct problem *problem)
 {
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID"), *end = "";
 	struct identity id = { .uid = geteuid(), .gid = getegid() };
+	bool sudo = geteuid() == 0 && uid && gid;
+	gid_t gid_of_sudo = 0;
 
-	if (geteuid() == 0 && uid && gid) {
-		if (id_parse(uid, &id.uid, &end) || *end || id_parse(gid, &id.gid, &end) || *end)
+	if (sudo) {
+		if (id_parse(uid, &id.uid, &end) || *end || id_parse(gid, &gid_of_sudo, &end) ||
+		    *end)
 			return problem_set(problem, -EINVAL,
 					   "SUDO_UID=%.32s SUDO_GID=%.32s: not numbers; unset them",
 					   uid, gid);
 	}
 	fill_from_passwd(&id, getpwuid(id.uid));
-	if (gid && geteuid() == 0)
-		id_parse(gid, &id.gid, &end);
+	if (sudo)
+		id.gid = gid_of_sudo;
 	*ret = id;
 	return 0;
 }

@@ -89,7 +89,7 @@ void stream_record(void *context, const void *record, size_t bytes)
 		if (s->collectors[i]->record)
 			s->collectors[i]->record(s->selves[i], h);
 	if (h->type == EV_EXIT)
-		processes_trim(s->o->processes, s->o->epoch);
+		processes_trim(s->o->processes);
 }
 
 void stream_sample(void *context, const void *record, size_t bytes)
