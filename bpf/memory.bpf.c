@@ -62,12 +62,13 @@ static __always_inline void here_enter(struct here *h, struct image *image, __u3
 }
 
 /* Two CPUs that both take the same step of a counter for theirs would count it twice for good: the
- * step belongs to who exchanges. Exchange came with 5.12; bpf_loop() tells it, 5.17. */
-static __always_inline s64 exchange(__s64 *at, s64 value)
+ * step belongs to who exchanges. @atomic: a constant; without, on kernels that cannot, a race may
+ * leave the sum of the task wrong. */
+static __always_inline s64 exchange(__s64 *at, s64 value, bool atomic)
 {
 	s64 old;
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+	if (atomic)
 		return __sync_lock_test_and_set(at, value);
 	old = *at;
 	*at = value;
@@ -76,14 +77,14 @@ static __always_inline s64 exchange(__s64 *at, s64 value)
 
 /* By how much the shared count has changed since it was mirrored last. Read again until it stands:
  * else an older value could stay as the last word of two CPUs. */
-static __always_inline s64 mirror_count(struct image *image, __u32 member)
+static __always_inline s64 mirror_count(struct image *image, __u32 member, bool atomic)
 {
 	s64 delta = 0;
 
 	for (int i = 0; i < 3; i++) {
 		s64 count = rss_count(image->mm, member);
 
-		delta += count - exchange(&image->count[member], count);
+		delta += count - exchange(&image->count[member], count, atomic);
 		if (rss_count(image->mm, member) == count)
 			break;
 	}
@@ -102,14 +103,12 @@ static __always_inline s64 mirror_percpu(struct here *h, struct image *image, __
 	local = local_load(h->at[member]);
 	delta = local - h->local[member];
 	h->local[member] = local;
-	return delta + mirror_count(image, member);
+	return delta + mirror_count(image, member, true);
 }
 
-SEC("tp_btf/rss_stat")
-int memory_rss_stat(__u64 *ctx)
+static __always_inline int rss_changed(__u64 mm, __u32 member, bool atomic)
 {
-	__u64 mm = ctx[0];
-	__u32 member = at_most(ctx[1], RSS_MEMBERS - 1), cpu = bpf_get_smp_processor_id();
+	__u32 cpu = bpf_get_smp_processor_id();
 	struct image *image;
 	struct here *h;
 	s64 delta;
@@ -117,20 +116,34 @@ int memory_rss_stat(__u64 *ctx)
 	if (member == MM_SWAPENTS || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
 		return 0;
 	h = &here[cpu];
-	if (rss_is_percpu() && h->mm == mm && grew_here(h, cpu, member))
+	if (atomic && rss_is_percpu() && h->mm == mm && grew_here(h, cpu, member))
 		return 0;
 	image = bpf_map_lookup_elem(&images, &mm);
 	if (!image || !image->ready)
 		return 0;
-	if (rss_is_percpu())
+	if (atomic && rss_is_percpu())
 		delta = mirror_percpu(h, image, cpu, member);
 	else
-		delta = mirror_count(image, member);
+		delta = mirror_count(image, member, atomic);
 	image_changed(image, image_pages(image) - delta, delta);
 	h->epoch = image->epoch;
 	if (image->dying && image_pages(image) <= 0)
 		image_end(mm, image);
 	return 0;
+}
+
+SEC("tp_btf/rss_stat")
+int memory_rss_stat(__u64 *ctx)
+{
+	return rss_changed(ctx[0], at_most(ctx[1], RSS_MEMBERS - 1), true);
+}
+
+/* Before 5.12 a program with an atomic exchange in it is refused, even where it is never reached.
+ */
+SEC("?tp_btf/rss_stat")
+int memory_rss_stat_old(__u64 *ctx)
+{
+	return rss_changed(ctx[0], at_most(ctx[1], RSS_MEMBERS - 1), false);
 }
 
 /* Where user space reads it: an image on its own is whole only after this. */

@@ -21,6 +21,24 @@
 #define SAMPLE_BUFFER 65536
 #define OPTIONAL_PARTS 2 /* the first of parts[] */
 
+/* A program, and what to do on a kernel that refuses it. */
+struct part {
+	const char *name;
+	const char *older; /* does the same for older kernels; or NULL */
+	const char *limit; /* what is lost without; NULL: no run without it */
+};
+
+static const struct part parts[] = {
+	{ "memory_rss_stat", "memory_rss_stat_old",
+	  "peaks between two ticks are not seen: RSS is read at ticks only" },
+	{ "lifecycle_oom", NULL, "an OOM kill is seen as killed by signal 9" },
+	{ "lifecycle_fork", NULL, NULL },
+	{ "lifecycle_exec", NULL, NULL },
+	{ "lifecycle_exit", NULL, NULL },
+};
+
+enum choice { CHOOSE_IT, CHOOSE_OLDER, CHOOSE_NONE, CHOICES };
+
 struct probes {
 	struct taskdiag_bpf *skel;
 	struct ring_buffer *ring;
@@ -29,25 +47,12 @@ struct probes {
 	struct bpf_link *adopt, *sample;
 	record_fn fn;
 	void *context;
+	enum choice choices[sizeof(parts) / sizeof(parts[0])];
 	bool event_driven;
 	char *limits[LIMITS_MAX];
 	size_t limit_count;
 	uint32_t nr_cpus;
 	unsigned char *buffer; /* of SAMPLE_BUFFER bytes */
-};
-
-/* A program, in the order in which to do without it. */
-struct part {
-	const char *name;
-	const char *limit; /* what is lost; NULL: no run without it */
-};
-
-static const struct part parts[] = {
-	{ "lifecycle_oom", "an OOM kill is seen as killed by signal 9" },
-	{ "memory_rss_stat", "peaks between two ticks are not seen: RSS is read at ticks only" },
-	{ "lifecycle_fork", NULL },
-	{ "lifecycle_exec", NULL },
-	{ "lifecycle_exit", NULL },
 };
 
 static bool print_verbose;
@@ -99,15 +104,22 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 	return err;
 }
 
-/* @without: bit i leaves out parts[i]. */
-static int skel_try(struct probes *p, const struct probes_config *config, unsigned without)
+static struct bpf_program *program_of(const struct probes *p, size_t i)
+{
+	const char *name = p->choices[i] == CHOOSE_OLDER ? parts[i].older : parts[i].name;
+
+	return bpf_object__find_program_by_name(p->skel->obj, name);
+}
+
+static int skel_try(struct probes *p, const struct probes_config *config)
 {
 	int err = skel_open(p, config);
 
-	for (unsigned i = 0; !err && i < OPTIONAL_PARTS; i++)
-		if (without & 1u << i)
-			bpf_program__set_autoload(
-			    bpf_object__find_program_by_name(p->skel->obj, parts[i].name), false);
+	for (size_t i = 0; !err && i < OPTIONAL_PARTS; i++) {
+		bpf_program__set_autoload(
+		    bpf_object__find_program_by_name(p->skel->obj, parts[i].name), false);
+		bpf_program__set_autoload(program_of(p, i), p->choices[i] != CHOOSE_NONE);
+	}
 	if (!err)
 		err = taskdiag_bpf__load(p->skel);
 	if (!err)
@@ -117,36 +129,37 @@ static int skel_try(struct probes *p, const struct probes_config *config, unsign
 	return err;
 }
 
-static unsigned parts_named(const char *names)
+/* Digit i of @number, to the base CHOICES, is the choice for parts[i]. */
+static bool choose(struct probes *p, const struct probes_config *config, unsigned number)
 {
-	unsigned mask = 0;
+	for (size_t i = 0; i < OPTIONAL_PARTS; i++, number /= CHOICES) {
+		bool unwanted = config->without && strstr(config->without, parts[i].name);
 
-	for (unsigned i = 0; names && i < OPTIONAL_PARTS; i++)
-		if (strstr(names, parts[i].name))
-			mask |= 1u << i;
-	return mask;
+		p->choices[i] = number % CHOICES;
+		if (p->choices[i] != CHOOSE_NONE && unwanted)
+			return false;
+		if (p->choices[i] == CHOOSE_OLDER && !parts[i].older)
+			return false;
+	}
+	return true;
 }
 
-/* What a kernel has is found by trying: all of it first, then without one optional part after the
- * other. */
+/* What a kernel has is found by trying: all of it first, then with less and less. */
 static int skel_load(struct probes *p, const struct probes_config *config)
 {
-	unsigned never = parts_named(config->without);
 	int cause = -ENOTSUP, err = -ENOTSUP;
 
-	for (unsigned without = never; without < 1u << OPTIONAL_PARTS; without++) {
-		if ((without & never) != never)
+	for (unsigned number = 0; number < CHOICES * CHOICES; number++) {
+		if (!choose(p, config, number))
 			continue;
-		err = skel_try(p, config, without);
-		if (err == -EPERM)
-			return err;
-		for (unsigned i = 0; !err && i < OPTIONAL_PARTS; i++)
-			if (without & 1u << i)
-				limit_add(p, parts[i].name, parts[i].limit, cause);
-		if (!err)
-			return 0;
+		err = skel_try(p, config);
+		if (!err || err == -EPERM)
+			break;
 		cause = err;
 	}
+	for (size_t i = 0; !err && i < OPTIONAL_PARTS; i++)
+		if (p->choices[i] == CHOOSE_NONE)
+			limit_add(p, parts[i].name, parts[i].limit, cause);
 	return err;
 }
 
@@ -204,8 +217,7 @@ static int on_record(void *context, void *data, size_t bytes)
 static int attach_parts(struct probes *p, struct problem *problem)
 {
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		struct bpf_program *program =
-		    bpf_object__find_program_by_name(p->skel->obj, parts[i].name);
+		struct bpf_program *program = program_of(p, i);
 		struct bpf_link *link;
 		int err;
 
