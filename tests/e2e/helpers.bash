@@ -37,9 +37,10 @@ setup() {
 }
 
 teardown() {
-	local pid place
-	for pid in "${STARTED[@]}"; do
-		end_tree "$pid"
+	local i place
+	# the last first: what a debugger holds can only be reaped when the debugger is gone
+	for ((i = ${#STARTED[@]} - 1; i >= 0; i--)); do
+		end_tree "${STARTED[i]}"
 	done
 	for place in "${CGROUPS[@]}"; do
 		wait_for 5 rmdir_quietly "$place"
@@ -113,9 +114,9 @@ observe_well() {
 	[ "$CODE" -eq 0 ] || fail "status $CODE" "$(cat "$ERR")"
 }
 
-# Bash has its background jobs ignore SIGINT; a shell's user does not.
+# Bash has its background jobs ignore SIGINT and read /dev/null; a user at a terminal has not.
 background() {
-	env --default-signal=INT,QUIT,PIPE "$@" 3>&- &
+	env --default-signal=INT,QUIT,PIPE "$@" <&0 3>&- &
 	STARTED+=("$!")
 }
 
@@ -266,6 +267,15 @@ assert_peak_is_between() { # PEAK VMHWM_KB KNOWN_MIB
 	local high=$((($3 + 3) << 20))
 	[ "$1" -ge "$low" ] || fail "the peak $1 is below VmHWM $2 kB" || return
 	[ "$1" -le "$high" ] || fail "the peak $1 is above the $3 MiB that there are"
+}
+
+# refute_matches FILE REGEX: no line of the file matches; bytes, not characters.
+refute_matches() {
+	! LC_ALL=C grep -qP -- "$2" "$1" || fail "$1 has a line that matches $2:" "$(cat -v "$1")"
+}
+
+assert_no_control_characters() {
+	refute_matches "$1" '[\x00-\x09\x0b-\x1f\x7f]'
 }
 
 assert_ledger_complete() {

@@ -329,19 +329,19 @@ static void an_exit_that_was_never_told_is_found_after_two_ticks(void **state)
 	joins(f, EV_PROCESS, 11, 0, "alive");
 	gone = processes_find(f->o.processes, 10, 7);
 	alive = processes_find(f->o.processes, 11, 7);
-	stream_forget(&f->s);
+	stream_forget(&f->s, 2);
 	f->o.tick = alive->last_tick = 6;
-	stream_forget(&f->s);
+	stream_forget(&f->s, 2);
 	assert_int_equal(f->s.exits_forgotten, 0);
 	assert_int_equal(gone->end, END_RUNNING); /* one tick may have missed it */
 	f->o.tick = alive->last_tick = 7;
 	f->o.tick_ns = 77000;
-	stream_forget(&f->s);
+	stream_forget(&f->s, 2);
 	assert_int_equal(f->s.exits_forgotten, 1);
 	assert_int_equal(gone->end, END_UNKNOWN);
 	assert_int_equal(gone->end_ns, 77000);
 	assert_int_equal(alive->end, END_RUNNING);
-	stream_forget(&f->s); /* once */
+	stream_forget(&f->s, 2); /* once */
 	assert_int_equal(f->s.exits_forgotten, 1);
 	exits(f, 10, 0); /* it was only slow */
 	assert_counts(f, 2, 0, 1);
@@ -357,7 +357,7 @@ static void many_exits_may_be_forgotten_at_once(void **state)
 	for (uint32_t i = 1; i <= 3000; i++)
 		joins(f, EV_PROCESS, i, 0, "p");
 	f->o.tick = 3;
-	stream_forget(&f->s);
+	stream_forget(&f->s, 2);
 	assert_int_equal(f->s.exits_forgotten, 3000);
 	assert_int_equal(processes_alive(f->o.processes), 0);
 }
@@ -457,7 +457,7 @@ static void fuzz_tick(struct fixture *f, uint64_t *seed)
 		stream_sample(&f->s, &p, sizeof(p));
 	}
 	assert_int_equal(memory_tick(f->s.selves[2]), 0);
-	stream_forget(&f->s);
+	stream_forget(&f->s, 2);
 }
 
 static void assert_table_adds_up(const struct fixture *f)

@@ -26,6 +26,7 @@ struct rundir {
 	struct identity owner;
 	json_t *artifacts;
 	char artifact[64]; /* the one that is being written */
+	int artifact_fd, artifact_err;
 	bool made, committed;
 };
 
@@ -192,7 +193,7 @@ int rundir_new(const char *path, const struct identity *owner, struct rundir **r
 
 	if (!r)
 		return -ENOMEM;
-	r->parent = r->fd = -1;
+	r->parent = r->fd = r->artifact_fd = -1;
 	r->owner = *owner;
 	r->artifacts = json_array();
 	err = r->artifacts ? split(r, path, &parent) : -ENOMEM;
@@ -221,6 +222,8 @@ void rundir_free(struct rundir *r)
 	}
 	if (r->fd >= 0)
 		close(r->fd);
+	if (r->artifact_fd >= 0)
+		close(r->artifact_fd);
 	if (r->parent >= 0)
 		close(r->parent);
 	json_decref(r->artifacts);
@@ -245,55 +248,87 @@ static int write_problem(const struct rundir *r, const char *name, int err, stru
 	return problem_set(problem, err, "write %.300s/%s: %s", r->path, name, strerror(-err));
 }
 
-FILE *rundir_begin(struct rundir *r, const char *name, struct problem *problem)
+static int open_artifact(struct rundir *r)
 {
 	char temporary[sizeof(r->artifact) + 8];
-	FILE *file = NULL;
-	int fd, err;
+	int err = 0;
 
-	snprintf(r->artifact, sizeof(r->artifact), "%s", name);
 	snprintf(temporary, sizeof(temporary), ".%s.tmp", r->artifact);
 	identity_files_begin(&r->owner);
-	fd = openat(r->fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-	err = -errno;
-	if (fd >= 0 && fchmod(fd, 0640)) /* whatever the umask */
+	r->artifact_fd =
+	    openat(r->fd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (r->artifact_fd < 0 || fchmod(r->artifact_fd, 0640)) /* whatever the umask */
 		err = -errno;
 	identity_files_end();
-	if (fd >= 0)
-		file = fdopen(fd, "w+");
+	return err;
+}
+
+/* The stream's own write: it keeps the cause of the first failure, which stdio forgets. */
+static ssize_t write_artifact(void *context, const char *data, size_t bytes)
+{
+	struct rundir *r = context;
+	size_t done = 0;
+
+	while (done < bytes && !r->artifact_err) {
+		ssize_t n = write(r->artifact_fd, data + done, bytes - done);
+
+		if (n < 0 && errno != EINTR)
+			r->artifact_err = -errno;
+		else if (n > 0)
+			done += n;
+	}
+	return r->artifact_err ? 0 : (ssize_t)done;
+}
+
+FILE *rundir_begin(struct rundir *r, const char *name, struct problem *problem)
+{
+	const cookie_io_functions_t functions = { .write = write_artifact };
+	FILE *file = NULL;
+	int err;
+
+	snprintf(r->artifact, sizeof(r->artifact), "%s", name);
+	r->artifact_err = 0;
+	err = open_artifact(r);
+	if (!err)
+		file = fopencookie(r, "w", functions);
 	if (!file)
-		write_problem(r, name, err, problem);
+		write_problem(r, name, err ? err : -ENOMEM, problem);
 	return file;
 }
 
 /* Of the file as it lies on disk. */
-static int digest(FILE *file, char hex[SHA256_DIGEST_STRING_LENGTH], json_int_t *ret_bytes)
+static int digest(int fd, char hex[SHA256_DIGEST_STRING_LENGTH], json_int_t *ret_bytes)
 {
 	unsigned char chunk[16384];
 	SHA2_CTX context;
-	size_t n;
+	ssize_t n;
 
 	SHA256Init(&context);
 	*ret_bytes = 0;
-	rewind(file);
-	while ((n = fread(chunk, 1, sizeof(chunk), file))) {
+	while ((n = pread(fd, chunk, sizeof(chunk), *ret_bytes)) > 0) {
 		SHA256Update(&context, chunk, n);
 		*ret_bytes += n;
 	}
 	SHA256End(&context, hex);
-	return ferror(file) ? -EIO : 0;
+	return n < 0 ? -errno : 0;
 }
 
 static int settle(struct rundir *r, FILE *file, char hex[SHA256_DIGEST_STRING_LENGTH],
 		  json_int_t *ret_bytes)
 {
 	char temporary[sizeof(r->artifact) + 8];
-	int err;
+	int err = ferror(file) ? -EIO : 0;
 
-	errno = 0;
-	if (fflush(file) || ferror(file) || fsync(fileno(file)))
-		return errno ? -errno : -EIO;
-	err = digest(file, hex, ret_bytes);
+	if (fclose(file) && !err)
+		err = -EIO;
+	if (r->artifact_err)
+		err = r->artifact_err;
+	if (!err && fsync(r->artifact_fd))
+		err = -errno;
+	if (!err)
+		err = digest(r->artifact_fd, hex, ret_bytes);
+	close(r->artifact_fd);
+	r->artifact_fd = -1;
 	if (err)
 		return err;
 	snprintf(temporary, sizeof(temporary), ".%s.tmp", r->artifact);
@@ -310,7 +345,6 @@ int rundir_end(struct rundir *r, FILE *file, struct problem *problem)
 	identity_files_begin(&r->owner);
 	err = settle(r, file, hex, &bytes);
 	identity_files_end();
-	fclose(file);
 	if (err)
 		return write_problem(r, r->artifact, err, problem);
 	if (strcmp(r->artifact, MANIFEST) &&

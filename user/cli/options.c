@@ -39,9 +39,9 @@ const struct option_row option_rows[OPT_COUNT] = {
 const struct exit_row exit_rows[] = {
 	{ "0", "done; for COMMAND its own status, 128+N if signal N ended it" },
 	{ "1", "a report could not be made, or doctor found the memory diagnostic refused" },
-	{ "2", "bad usage: an option or an operand; nothing was observed" },
+	{ "2", "bad usage: an option or an operand that cannot be; nothing was observed" },
 	{ "125",
-	  "taskdiag-bpf itself failed: nothing observed, or the run not saved where it should be" },
+	  "taskdiag-bpf failed: nothing to observe, or the run not saved where it should be" },
 	{ "126", "COMMAND was found but could not be executed" },
 	{ "127", "COMMAND was not found" },
 	{},

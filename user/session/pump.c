@@ -125,7 +125,7 @@ static void take_tick(struct session *s)
 		if (s->stream.collectors[i]->tick &&
 		    s->stream.collectors[i]->tick(s->stream.selves[i]))
 			s->samples_failed++;
-	stream_forget(&s->stream);
+	stream_forget(&s->stream, 2);
 	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
 	status_show(s);
 }

@@ -264,6 +264,7 @@ void session_finish(struct session *s)
 	status_clear(s);
 	probes_detach(s->probes);
 	probes_drain(s->probes);
+	stream_forget(&s->stream, 1);
 	s->o.end_ns = clock_boot_ns();
 	probes_drops(s->probes, s->drops);
 	s->missed = probes_missed(s->probes);

@@ -103,10 +103,10 @@ void stream_sample(void *context, const void *record, size_t bytes)
 			s->collectors[i]->sample(s->selves[i], h);
 }
 
-void stream_forget(struct stream *s)
+void stream_forget(struct stream *s, uint64_t ticks)
 {
 	for (struct process *p = processes_first(s->o->processes); p; p = p->hh.next) {
-		if (p->end != END_RUNNING || p->last_tick + 2 > s->o->tick)
+		if (p->end != END_RUNNING || p->last_tick + ticks > s->o->tick)
 			continue;
 		processes_end(s->o->processes, p, END_UNKNOWN, 0, s->o->tick_ns);
 		s->exits_forgotten++;

@@ -25,8 +25,8 @@ struct stream {
 void stream_record(void *context, const void *record, size_t bytes);
 /** The same for the samples of a tick. */
 void stream_sample(void *context, const void *record, size_t bytes);
-/** After the samples of a tick: processes that two ticks have not seen have ended without telling.
- */
-void stream_forget(struct stream *s);
+/** Processes that the last @ticks ticks have not seen have ended without telling. Two while the run
+ * goes on: the record may be on its way. One when all is drained. */
+void stream_forget(struct stream *s, uint64_t ticks);
 
 #endif
