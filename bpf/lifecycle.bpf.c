@@ -24,7 +24,7 @@ static __always_inline void process_tell(__u32 type, struct task_struct *task, _
 	if (!e)
 		return;
 	header_of_task(&e->h, type, sizeof(*e), task, index);
-	e->parent_tgid = task->real_parent->tgid;
+	e->parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
 	e->root = root;
 	bpf_probe_read_kernel_str(e->name, sizeof(e->name), &task->comm);
 	record_submit(e);
@@ -53,7 +53,7 @@ static __always_inline struct target *target_new(struct task_struct *task, __u32
 
 static __always_inline void target_enter(struct target *target, struct task_struct *task)
 {
-	__u64 mm = (__u64)task->mm;
+	__u64 mm = (__u64)BPF_CORE_READ(task, mm);
 
 	if (mm && !image_get(mm, task, target->task))
 		target->image = mm;
@@ -97,17 +97,15 @@ int BPF_PROG(lifecycle_exec, struct task_struct *task)
 static __always_inline void exit_tell(struct task_struct *task, __u32 index)
 {
 	struct exit_event *e = record_reserve(sizeof(*e));
-	struct task_struct *leader;
 
 	if (!e)
 		return;
 	header_of_task(&e->h, EV_EXIT, sizeof(*e), task, index);
-	e->minor_faults = task->signal->min_flt + task->min_flt;
-	e->major_faults = task->signal->maj_flt + task->maj_flt;
-	leader = task->group_leader;
-	if (leader != task) { /* a zombie that waits for us: not yet added to signal */
-		e->minor_faults += leader->min_flt;
-		e->major_faults += leader->maj_flt;
+	e->minor_faults = BPF_CORE_READ(task, signal, min_flt) + task->min_flt;
+	e->major_faults = BPF_CORE_READ(task, signal, maj_flt) + task->maj_flt;
+	if (task->pid != task->tgid) { /* a zombie that waits for us: not yet added to signal */
+		e->minor_faults += BPF_CORE_READ(task, group_leader, min_flt);
+		e->major_faults += BPF_CORE_READ(task, group_leader, maj_flt);
 	}
 	e->exit_code = task_exit_code(task);
 	e->pad = 0;
@@ -122,7 +120,7 @@ int BPF_PROG(lifecycle_exit, struct task_struct *task)
 	struct target *target = target_of(task), last;
 	__u32 tgid;
 
-	if (!target || task->signal->live.counter > 0)
+	if (!target || BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
 	last = *target;
 	tgid = task->tgid;
@@ -227,11 +225,12 @@ int lifecycle_adopt(struct bpf_iter__task *ctx)
 		return 0;
 	if (!control->ready)
 		control_fill(control);
-	if (task != task->group_leader || task->flags & PF_KTHREAD)
+	if (task->pid != task->tgid || task->flags & PF_KTHREAD)
 		return 0;
 	root = root_find(task, control, &armed);
-	parent = task->real_parent;
-	of_parent = target_of(parent);
+	parent = BPF_CORE_READ(task, real_parent);
+	of_parent = target_find(BPF_CORE_READ(parent, tgid),
+				BPF_CORE_READ(parent, group_leader, start_boottime));
 	if (!root && (!of_parent || !config.follow_children))
 		return 0;
 	target = target_new(task, 0, armed);

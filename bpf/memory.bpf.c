@@ -198,12 +198,11 @@ static __always_inline void target_reconcile(struct target *target, struct task_
 		target->image = mm;
 }
 
-static __always_inline void sample_process(struct seq_file *seq, struct task_struct *leader,
-					   __u64 mm)
+static __always_inline void sample_process(struct seq_file *seq, struct task_struct *task, __u64 mm)
 {
 	struct process_sample sample = { .h = { SAMPLE_PROCESS, sizeof(sample) } };
 
-	sample.start_ns = leader->start_boottime;
+	sample.start_ns = task_start_ns(task);
 	sample.image = mm;
 	if (mm) {
 		sample.file_bytes = bytes_of(rss_exact(mm, 0));
@@ -211,12 +210,14 @@ static __always_inline void sample_process(struct seq_file *seq, struct task_str
 		sample.swap_bytes = bytes_of(rss_exact(mm, 2));
 		sample.shmem_bytes = bytes_of(rss_exact(mm, 3));
 	}
-	sample.minor_faults = leader->signal->min_flt + leader->min_flt;
-	sample.major_faults = leader->signal->maj_flt + leader->maj_flt;
-	sample.tgid = leader->tgid;
-	sample.pid = task_pid(leader);
-	sample.threads = leader->signal->nr_threads;
-	bpf_probe_read_kernel_str(sample.name, sizeof(sample.name), &leader->comm);
+	sample.minor_faults =
+	    BPF_CORE_READ(task, signal, min_flt) + BPF_CORE_READ(task, group_leader, min_flt);
+	sample.major_faults =
+	    BPF_CORE_READ(task, signal, maj_flt) + BPF_CORE_READ(task, group_leader, maj_flt);
+	sample.tgid = task->tgid;
+	sample.pid = task_pid(task);
+	sample.threads = BPF_CORE_READ(task, signal, nr_threads);
+	BPF_CORE_READ_STR_INTO(&sample.name, task, group_leader, comm);
 	bpf_seq_write(seq, &sample, sizeof(sample));
 }
 
@@ -244,7 +245,7 @@ static __always_inline void stranger_check(__u64 mm)
 SEC("iter/task")
 int memory_sample(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task, *leader;
+	struct task_struct *task = ctx->task;
 	struct seq_file *seq = ctx->meta->seq;
 	struct target *target;
 	__u64 mm;
@@ -253,28 +254,25 @@ int memory_sample(struct bpf_iter__task *ctx)
 		sample_task(seq);
 	if (!task || task->flags & PF_KTHREAD)
 		return 0;
-	mm = (__u64)task->mm;
 	target = target_of(task);
 	if (!target) {
-		if (task == task->group_leader)
-			stranger_check(mm);
+		if (task->pid == task->tgid)
+			stranger_check((__u64)BPF_CORE_READ(task, mm));
 		return 0;
 	}
 	if (target->armed)
 		return 0;
-	leader = task->group_leader;
-	if (task != leader) {
+	mm = (__u64)BPF_CORE_READ(task, mm);
+	if (task->pid != task->tgid) {
 		sample_thread(seq, task);
 		/* the first thread may have ended before the others: they still hold the address
 		 * space */
-		mm = (__u64)leader->mm;
-		if (mm || !task->mm)
+		if (!mm || BPF_CORE_READ(task, group_leader, mm))
 			return 0;
-		mm = (__u64)task->mm;
-	} else if (!mm && leader->signal->live.counter > 0) {
+	} else if (!mm && BPF_CORE_READ(task, signal, live.counter) > 0) {
 		return 0; /* told by one of its threads, above */
 	}
 	target_reconcile(target, task, mm);
-	sample_process(seq, leader, mm);
+	sample_process(seq, task, mm);
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* task.bpf.h - readers of task_struct: identity, pid as the observer sees it, end of a process.
  *
  * @task is always a pointer that the verifier knows by BTF (an argument of a tracepoint, the object
- * of an iterator): fields are read by plain loads that may fault, where a helper call would cost 70
- * ns each.
+ * of an iterator). Its numbers are read by plain loads, where a helper call would cost 70 ns each.
+ * Its pointers are read by helper all the same: for each plain load of a pointer the verifier
+ * searches all of the kernel's types by name, 1 ms that a start would wait for.
  */
 #ifndef TASKDIAG_TASK_BPF_H
 #define TASKDIAG_TASK_BPF_H
@@ -16,7 +17,9 @@
 /* A thread made by a non-leader exec inherits the leader's start: identity outlives de_thread(). */
 static __always_inline __u64 task_start_ns(struct task_struct *task)
 {
-	return task->group_leader->start_boottime;
+	if (task->pid == task->tgid)
+		return task->start_boottime;
+	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
 /* The pid of the process in the pid namespace of that level; the tgid itself in the initial one. */
@@ -46,21 +49,24 @@ static __always_inline __u32 task_pid(struct task_struct *task)
 /* Status as wait(2) gives it: of the group if it was ended as one, else of its first thread. */
 static __always_inline __u32 task_exit_code(struct task_struct *task)
 {
-	if (task->signal->flags & SIGNAL_GROUP_EXIT)
-		return task->signal->group_exit_code;
-	/* not a plain load: the compiler would make one of both, through two kinds of pointer */
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+
+	if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(signal, group_exit_code);
 	return BPF_CORE_READ(task, group_leader, exit_code);
 }
 
 /* NULL unless this very process, not a stranger with its pid, belongs to a task. */
-static __always_inline struct target *target_of(struct task_struct *task)
+static __always_inline struct target *target_find(__u32 tgid, __u64 start_ns)
 {
-	__u32 tgid = task->tgid;
 	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
 
-	if (!target || target->start_ns != task_start_ns(task))
-		return NULL;
-	return target;
+	return target && target->start_ns == start_ns ? target : NULL;
+}
+
+static __always_inline struct target *target_of(struct task_struct *task)
+{
+	return target_find(task->tgid, task_start_ns(task));
 }
 
 static __always_inline void header_fill(struct event_header *h, __u32 type, __u32 bytes)
