@@ -75,9 +75,11 @@ struct here here[MAX_CPUS] __weak = {};
 
 #define for_each_cpu(i) for (__u32 i = 0; i < config.nr_cpus && i < MAX_CPUS; i++)
 
+/* Asked of a type that every kernel has: for one that is in none libbpf would search the modules'
+ * types, and that needs CAP_SYS_ADMIN. */
 static __always_inline bool rss_is_percpu(void)
 {
-	return !bpf_core_type_exists(struct mm_rss_stat___atomic);
+	return bpf_core_field_exists(((struct mm_struct *)0)->rss_stat[0].count);
 }
 
 /* Address of the counter of one kind of page within an mm_struct. */

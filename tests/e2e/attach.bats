@@ -199,6 +199,7 @@ slept_often() {
 }
 
 @test "in a nested pid namespace --pid and every pid told are as seen there (oracle: pgrep inside)" {
+	needs_private_mounts
 	background unshare -fp --mount-proc --kill-child bash -c '
 		"$1/sleeper" --procs 3 --mib 4 >said &
 		sleeper=$!
@@ -221,6 +222,7 @@ slept_often() {
 }
 
 @test "a command in a nested pid namespace: pids as seen there (oracle: \$\$)" {
+	needs_private_mounts
 	unshare -fp --mount-proc --kill-child "$TASKDIAG" -q -o "$RUN" -- sh -c 'echo $$; true & wait' >"$OUT" 2>"$ERR" 3>&- ||
 		fail "$(cat "$ERR")"
 	assert_equal "$(manifest '.task.pids[0]')" "$(cat "$OUT")"

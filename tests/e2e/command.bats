@@ -179,6 +179,7 @@ with_users() {
 }
 
 @test "the command runs as the user who called sudo, with the user's groups, HOME and USER (oracle: id)" {
+	needs_private_mounts
 	with_users env SUDO_UID=54321 SUDO_GID=54321 SUDO_USER=observed \
 		sh -c 'cd "$(getent passwd observed | cut -d: -f6)" && exec "$@"' sh "$TASKDIAG" -q -o run -- \
 		sh -c 'id -u; id -g; id -Gn; echo "$HOME $USER $LOGNAME"; touch "$HOME/made"' >"$OUT"

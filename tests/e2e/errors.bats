@@ -234,6 +234,7 @@ assert_saved_elsewhere() {
 }
 
 @test "a full disk: the cause is named, the run is saved in another place that is named (oracle: sha256sum)" {
+	needs_private_mounts
 	export TMPDIR=$BATS_TEST_TMPDIR/elsewhere
 	mkdir "$TMPDIR" full
 	CODE=0
@@ -246,6 +247,7 @@ assert_saved_elsewhere() {
 }
 
 @test "a disk that is full from the first byte" {
+	needs_private_mounts
 	export TMPDIR=$BATS_TEST_TMPDIR/elsewhere
 	mkdir "$TMPDIR" full
 	CODE=0
@@ -255,6 +257,7 @@ assert_saved_elsewhere() {
 }
 
 @test "a full disk and a command that fails: it is our failure that is told (oracle: --help)" {
+	needs_private_mounts
 	export TMPDIR=$BATS_TEST_TMPDIR/elsewhere
 	mkdir "$TMPDIR" full
 	CODE=0

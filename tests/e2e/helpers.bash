@@ -90,6 +90,11 @@ wait_for() {
 	done
 }
 
+# In a bare chroot nobody can: its root is no mount point.
+needs_private_mounts() {
+	unshare -m true 2>/dev/null || skip "no private mounts here: is this a chroot? mount --bind its root onto itself"
+}
+
 file_has() {
 	grep -q -- "$2" "$1" 2>/dev/null
 }

@@ -16,8 +16,14 @@
 #define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
 #define CHILD_BYTES (8u << 20)
 
-static const struct probes_config config = { .ring_bytes = RING_BYTES_MIN,
-					     .follow_children = true };
+static struct probes_config config(void)
+{
+	return (struct probes_config){
+		.ring_bytes = RING_BYTES_MIN,
+		.follow_children = true,
+		.without = getenv("TASKDIAG_WITHOUT"),
+	};
+}
 
 /* What came back of the child. */
 struct seen {
@@ -62,9 +68,10 @@ static void tell_limits(struct ability *a, const struct probes *p)
 
 void rehearse_load(struct ability *a)
 {
+	const struct probes_config small = config();
 	struct problem problem = {};
 	struct probes *p = NULL;
-	int err = probes_new(&config, &p, &problem);
+	int err = probes_new(&small, &p, &problem);
 
 	if (err)
 		missing(a, &problem, err);
@@ -117,10 +124,11 @@ static int observe_child(struct probes *p, int gate[2], struct problem *problem)
 
 void rehearse_child(struct ability *a)
 {
+	const struct probes_config small = config();
 	struct problem problem = {};
 	struct probes *p = NULL;
 	struct seen seen = {};
-	int gate[2] = { -1, -1 }, err = probes_new(&config, &p, &problem);
+	int gate[2] = { -1, -1 }, err = probes_new(&small, &p, &problem);
 
 	if (!err)
 		err = probes_attach(p, remember, &seen, &problem);
