@@ -99,7 +99,9 @@ static int show_summary(const struct options *o, const struct run *run, struct p
 	if (err)
 		return err;
 	if (o->value[OPT_JSON])
-		return json_dumpf(run->manifest, stdout, JSON_INDENT(2)) || puts("") < 0 ? -EIO : 0;
+		return json_dumpf(run->manifest, stdout, JSON_INDENT(2)) || puts("") < 0
+			   ? problem_set(problem, -EIO, "write the summary: %s", strerror(EIO))
+			   : 0;
 	if (o->value[OPT_OUTPUT])
 		return report_to_file(run, report_summary, &style, o->value[OPT_OUTPUT], problem);
 	err = report_summary(run, &style, stdout);
@@ -108,8 +110,9 @@ static int show_summary(const struct options *o, const struct run *run, struct p
 
 static int show_html(const struct options *o, const struct run *run, struct problem *problem)
 {
-	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : "report.html";
-	int err = report_to_file(run, report_html, &(struct report_style){}, path, problem);
+	const struct report_kind *html = report_find("html");
+	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : html->default_file;
+	int err = report_to_file(run, html->write, &(struct report_style){}, path, problem);
 
 	if (!err)
 		printf("%s\n", path);
@@ -129,15 +132,17 @@ static char *png_name(const char *svg)
 
 static int show_plot(const struct options *o, const struct run *run, struct problem *problem)
 {
-	const char *svg = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : "memory.svg";
+	const struct report_kind *plot = report_find("plot");
+	const char *svg = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : plot->default_file;
 	_cleanup_free_ char *png = png_name(svg);
 	struct problem without = {};
-	int err = report_to_file(run, report_plot, &(struct report_style){}, svg, problem);
+	int err = report_to_file(run, plot->write, &(struct report_style){}, svg, problem);
 
 	if (err || !png)
 		return err ? err : -ENOMEM;
 	printf("%s\n", svg);
-	err = report_to_file(run, report_png, &(struct report_style){}, png, &without);
+	err =
+	    report_to_file(run, report_find("png")->write, &(struct report_style){}, png, &without);
 	if (!err)
 		printf("%s\n", png);
 	else if (err == -ENOENT)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "collect/collector.h"
 #include "lib/cleanup.h"
 #include "lib/escape.h"
 
@@ -163,8 +164,8 @@ int cmd_completion(int argc, char **argv)
 	      "\t--color) COMPREPLY=($(compgen -W \"auto always never\" -- \"$cur\")); return "
 	      ";;\n\t-d|--diagnostics) COMPREPLY=($(compgen -W \"",
 	      stdout);
-	for (size_t i = 0; diagnostic_names[i]; i++)
-		printf("%s%s", i ? " " : "", diagnostic_names[i]);
+	for (const struct collector *c = collectors; c->name; c++)
+		printf("%s%s", c == collectors ? "" : " ", c->name);
 	fputs("\" -- \"$cur\")); return ;;\n\tesac\n\tword=$options\n\t((COMP_CWORD == 1)) && "
 	      "word=\"$verbs $options\"\n"
 	      "\tCOMPREPLY=($(compgen -W \"$word\" -- \"$cur\"))\n}\ncomplete -F _taskdiag_bpf "

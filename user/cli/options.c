@@ -56,8 +56,6 @@ const struct example_row example_rows[] = {
 	{},
 };
 
-const char *const diagnostic_names[] = { "memory", NULL };
-
 static const char *const colour_words[] = { "auto", "always", "never", NULL };
 
 static void fill_getopt(const enum option_id *allowed, bool command, struct option *longs,

@@ -54,7 +54,6 @@ struct example_row {
 extern const struct option_row option_rows[OPT_COUNT];
 extern const struct exit_row exit_rows[];	/* ends with NULL */
 extern const struct example_row example_rows[]; /* ends with NULL */
-extern const char *const diagnostic_names[];	/* for completion; ends with NULL */
 
 /* What was given on a command line. The last of an option that may stand once counts; --pid is kept
  * in order. */

@@ -4,12 +4,11 @@
 #include <string.h>
 
 const struct report_kind report_kinds[] = {
-	{ "summary", NULL, "one screen: peak, who held it, what was lost", report_summary },
-	{ "plot", "memory.svg", "the RSS curve as SVG", report_plot },
-	{ "png", "memory.png", "the RSS curve as PNG (needs gnuplot)", report_png },
-	{ "html", "report.html", "one offline page with zoomable curves and the processes",
-	  report_html },
-	{ NULL, NULL, NULL, NULL },
+	{ "summary", NULL, report_summary },
+	{ "plot", "memory.svg", report_plot },
+	{ "png", "memory.png", report_png },
+	{ "html", "report.html", report_html },
+	{ NULL, NULL, NULL },
 };
 
 const struct report_kind *report_find(const char *name)

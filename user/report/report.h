@@ -29,7 +29,6 @@ typedef int report_write_fn(const struct run *r, const struct report_style *styl
 struct report_kind {
 	const char *name;	  /* the verb */
 	const char *default_file; /* in the working directory, without -o; NULL = standard output */
-	const char *help;
 	report_write_fn *write;
 };
 
