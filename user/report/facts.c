@@ -173,7 +173,8 @@ char *fact_ledger(const struct run *r, enum fact_verdict *ret)
 				   fact_count(sum).s);
 	if (sum == 0) {
 		*ret = FACT_COMPLETE;
-		return format_text("complete: %s records, none lost", fact_count(recorded).s);
+		return format_text("complete: %s record%s, none lost", fact_count(recorded).s,
+				   recorded == 1 ? "" : "s");
 	}
 	*ret = FACT_LOSSES;
 	causes = nonzero(lost);
