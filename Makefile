@@ -100,7 +100,16 @@ $(BUILD)/targets/%: tests/targets/%.c
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -pthread -MF $@.d $< -o $@
 
-targets: $(TARGETS)	## build the programs with known answers that the tests observe
+$(BUILD)/empty.bpf.o: tests/bpf/empty.bpf.c vmlinux/$(ARCH)/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
+
+$(BUILD)/page_cost: tests/bpf/page_cost.c $(SKELETON) $(BUILD)/empty.bpf.o
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -MF $@.d $< -lbpf -lelf -lz -o $@
+
+targets: $(TARGETS) $(BUILD)/page_cost	## build the programs with known answers that the tests observe
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done
