@@ -299,7 +299,7 @@ slept_often() {
 
 @test "on a terminal a line says elapsed, RSS, peak, processes and losses (oracle: script)" {
 	start_sleeper 2 8
-	background script -qfec "$TASKDIAG -i 20ms -o $RUN --pid $TARGET" typescript </dev/null >/dev/null
+	background script -qfec "exec $TASKDIAG -i 20ms -o $RUN --pid $TARGET" typescript </dev/null >/dev/null
 	wait_for "$PATIENCE" file_has typescript \
 		'[0-9][0-9]:[0-9][0-9]:[0-9][0-9]  RSS [0-9.]* MB  peak [0-9.]* MB  2 processes  0 lost'
 	kill -TERM "$(pgrep -P "$!")"

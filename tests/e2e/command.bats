@@ -164,7 +164,7 @@ with_users() {
 	END
 	mkfifo keys
 	exec 4<>keys
-	background script -qfec "$TASKDIAG -o $RUN -- sh script" typescript <&4 >/dev/null 4>&-
+	background script -qfec "exec $TASKDIAG -o $RUN -- sh script" typescript <&4 >/dev/null 4>&-
 	terminal=$!
 	wait_for "$PATIENCE" file_has heard up
 	printf '\003' >&4
