@@ -23,7 +23,7 @@ endif
 WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
 CPPFLAGS += -D_GNU_SOURCE -DTASKDIAG_VERSION='"$(VERSION)"' -I. -Iuser -I$(BUILD)
 COMPILE   = $(CC) -std=gnu17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LIBS     := -lbpf -lelf -lz -ljansson -lmd -lm
+LIBS     := -lbpf -lelf -ldw -lz -llzma -liberty -lseccomp -ljansson -lmd -lm
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)

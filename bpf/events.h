@@ -15,6 +15,10 @@ enum event_type {
 	EV_EXIT,	/* its last thread ended: exit_event */
 	EV_IMAGE_END,	/* its address space was torn down: image_event */
 	EV_OOM,		/* the OOM killer chose it: event_header alone */
+	EV_THREAD,	/* a thread is observed from now on: thread_event */
+	EV_THREAD_END,	/* it has ended: thread_event */
+	EV_STACK,	/* a stack that was not sent before, or long ago: stack_event */
+	EV_MARKS,	/* what a thread did at some marks: marks_event */
 };
 
 /* First member of every ring record. Process identity is tgid and start_ns together. */
@@ -30,10 +34,15 @@ struct event_header {
 };
 _Static_assert(sizeof(struct event_header) == 40, "ABI between bpf/ and user/");
 
+enum process_root {
+	ROOT_NAMED = 1, /* the user named this process */
+	ROOT_FOUND = 2, /* it was there before: found by a scan */
+};
+
 struct process_event {
 	struct event_header h; /* EV_PROCESS, EV_EXEC */
 	__u32 parent_tgid;
-	__u32 root;	       /* 1: the user named this process */
+	__u32 root;	       /* bits of enum process_root */
 	char name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
 };
 _Static_assert(sizeof(struct process_event) == 64, "ABI between bpf/ and user/");
@@ -57,10 +66,47 @@ struct image_event {
 };
 _Static_assert(sizeof(struct image_event) == 72, "ABI between bpf/ and user/");
 
+/* A thread, with the kernel's own totals of it. Times of the first kind are since it is observed.
+ */
+struct thread_event {
+	struct event_header h; /* EV_THREAD, EV_THREAD_END; its process */
+	__u64 begin_ns;	       /* observed since */
+	__u64 cpu_ns;	       /* sum_exec_runtime */
+	__u64 run_queue_ns;    /* run_delay: ready, but not running */
+	__u64 marks;	       /* period marks since begin_ns */
+	__u64 lost_marks;      /* of these: their record could not be sent */
+	__u32 tid;	       /* as the observer sees it */
+	__u32 pad;
+	char name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
+};
+_Static_assert(sizeof(struct thread_event) == 104, "ABI between bpf/ and user/");
+
+/* The head of a stack record; frames follow, innermost first (see unwind.h). */
+struct stack_event {
+	struct event_header h; /* EV_STACK */
+	__u64 id; /* hash of the frames and the outcome; of the process too if frames are raw */
+	__u32 outcome; /* enum unwind_outcome */
+	__u32 frame_count;
+};
+_Static_assert(sizeof(struct stack_event) == 56, "ABI between bpf/ and user/");
+
+struct marks_event {
+	struct event_header h; /* EV_MARKS */
+	__u64 stack;	       /* stack_event.id; 0: none is known */
+	__u64 first_ns;	       /* time of the first mark; the others follow, one a period */
+	__u64 detail;	       /* cause cpu in the kernel: address; cause syscall: its number */
+	__u32 marks;
+	__u32 cause; /* enum cause */
+	__u32 tid;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct marks_event) == 80, "ABI between bpf/ and user/");
+
 enum sample_type {
 	SAMPLE_TASK = 1, /* first of every tick: task_sample */
 	SAMPLE_PROCESS,	 /* process_sample */
 	SAMPLE_THREAD, /* faults of a thread that is not the first of its process: thread_sample */
+	SAMPLE_STATE,  /* what a thread does right now: state_sample (profile) */
 };
 
 /* First member of every iterator record. */
@@ -109,6 +155,30 @@ struct thread_sample {
 };
 _Static_assert(sizeof(struct thread_sample) == 32, "ABI between bpf/ and user/");
 
+/* A thread as it is now, for who reads it from outside. */
+struct state_sample {
+	struct sample_header h;
+	__u64 start_ns; /* of its process */
+	__u64 time_ns;
+	__u64 begin_ns; /* observed since */
+	__u64 next_ns;	/* its next mark */
+	__u64 since_ns; /* it has done so since, as far as is known */
+	__u64 marks;	/* passed, and sent or pending */
+	__u64 lost_marks;
+	__u64 pending_marks;	    /* passed while it ran, but no clock event has hit it since */
+	__u64 last_stack;	    /* of such an event; 0: none yet */
+	__u64 cpu_ns, run_queue_ns; /* as in thread_event */
+	__u64 switches;		    /* voluntary and not: the same number, the same wait */
+	__u64 pc, sp, bp, bx;	    /* of user space, as saved at its entry into the kernel */
+	__u64 detail;		    /* as in marks_event */
+	__u32 cause;		    /* enum cause */
+	__u32 tgid, pid, tid;	    /* tid and pid as the observer sees them */
+	__u32 adopted;		    /* 1: observed only since this very sample */
+	__u32 pad;
+	char name[NAME_BYTES];
+};
+_Static_assert(sizeof(struct state_sample) == 184, "ABI between bpf/ and user/");
+
 /* Counters of losses and conditions, one per cause: index into the drops map. */
 enum drop {
 	DROP_OFFERED, /* records that programs tried to send: not a loss, the other side of the
@@ -116,10 +186,13 @@ enum drop {
 	DROP_RING_FULL,
 	DROP_TARGETS_FULL,
 	DROP_IMAGES_FULL,
+	DROP_THREADS_FULL,
 	NOTE_STALE_TARGETS, /* an entry of an ended process was found and removed: its exit was
 			       missed */
 	NOTE_STALE_IMAGES,  /* likewise for an address space */
 	NOTE_HEALED_IMAGES, /* a tick found a process in another address space than known */
+	NOTE_SWITCHES,	    /* context switches of the task that the profile looked at */
+	NOTE_LOST_MARKS,    /* marks in records that could not be sent */
 	DROP_MAX,
 };
 

@@ -5,6 +5,8 @@
  * EV_EXIT, EV_OOM exec ──► images  ◄── exit
  */
 #include "image.bpf.h"
+#include "thread.bpf.h"
+#include "unwind_process.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -59,20 +61,52 @@ static __always_inline void target_enter(struct target *target, struct task_stru
 		target->image = mm;
 }
 
+static __always_inline void thread_born(struct task_struct *child, struct target *target)
+{
+	if (config.period_ns && !target->armed)
+		thread_enter(child, target->start_ns, target->task, THREAD_BORN);
+}
+
+/* The child runs in a copy of its parent's address space. */
+static __always_inline void mappings_inherit(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 from = parent->tgid, to = child->tgid;
+	struct unwind_process *process, copy;
+
+	if (!config.period_ns)
+		return;
+	process = bpf_map_lookup_elem(&unwind_processes, &from);
+	if (!process)
+		return;
+	copy = *process;
+	copy.start_ns = task_start_ns(child);
+	bpf_map_update_elem(&unwind_processes, &to, &copy, BPF_ANY);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lifecycle_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct target *of_parent = target_of(parent), *target;
-	__u32 index;
+	__u32 index, execs;
 
-	if (!of_parent || !config.follow_children || parent->tgid == child->tgid)
+	if (!of_parent)
 		return 0;
 	index = of_parent->task;
+	if (parent->tgid == child->tgid) {
+		thread_born(child, of_parent);
+		return 0;
+	}
+	if (!config.follow_children)
+		return 0;
+	execs = of_parent->execs;
 	target = target_new(child, index, 0);
 	if (!target)
 		return 0;
+	target->execs = execs;
 	target_enter(target, child);
 	process_tell(EV_PROCESS, child, index, 0);
+	mappings_inherit(parent, child);
+	thread_born(child, target);
 	return 0;
 }
 
@@ -88,7 +122,10 @@ int BPF_PROG(lifecycle_exec, struct task_struct *task)
 	if (target->image)
 		image_put(target->image, true);
 	target->image = 0;
+	if (target->armed && config.period_ns) /* a command starts here: so does its first thread */
+		thread_enter(task, target->start_ns, target->task, THREAD_EXECUTES);
 	target->armed = 0;
+	target->execs++;
 	target_enter(target, task);
 	process_tell(EV_EXEC, task, target->task, 0);
 	return 0;
@@ -238,7 +275,7 @@ int lifecycle_adopt(struct bpf_iter__task *ctx)
 		return 0;
 	if (!armed)
 		target_enter(target, task);
-	process_tell(EV_PROCESS, task, 0, root);
+	process_tell(EV_PROCESS, task, 0, ROOT_FOUND | (root ? ROOT_NAMED : 0));
 	control->adopted++;
 	return 0;
 }

@@ -17,6 +17,38 @@ struct target {
 	__u64 image;	/* key of its address space in map images; 0: none yet, or none any more */
 	__u32 task;
 	__u32 armed; /* its address space counts only from its next exec on */
+	__u32 execs; /* since it, or the parent it inherits this from, is observed */
+	__u32 pad;
+};
+
+/* A thread of a task (map threads, key: tid in the initial pid namespace). Written on the CPU that
+ * it runs on, by the switch programs and the clock. */
+struct thread {
+	__u64 start_ns; /* of its process: with tgid, the identity of that */
+	__u64 begin_ns; /* observed since */
+	__u64 next_ns;	/* time of the next mark; all before are in marks */
+	__u64 marks;
+	__u64 lost_marks;
+	__u64 cpu_marks;    /* passed while it ran, not yet given to a stack */
+	__u64 cpu_first_ns; /* the first of them */
+	__u64 wait_marks;   /* passed in the wait that ends now */
+	__u64 wait_first_ns;
+	__u64 out_ns;	  /* it waits since; 0: it runs */
+	__u64 in_ns;	  /* end of that wait */
+	__u64 run_delay;  /* sched_info.run_delay at out_ns */
+	__u64 walked_ns;  /* without wake_hook: when its stack was walked at a switch last */
+	__u64 wait_stack; /* and that stack */
+	__u64 wait_detail;
+	__u64 last_stack;		      /* of its last clock event */
+	__u64 base_cpu_ns, base_run_queue_ns; /* the kernel's totals at begin_ns */
+	__u32 tgid;
+	__u32 task;
+	__u32 tid;	  /* as the observer sees it */
+	__u32 pid;	  /* its process, likewise */
+	__u32 wait_state; /* what the switch found, enum wait_state bits */
+	__u32 wait_cause; /* without wake_hook: found with wait_stack */
+	__u32 busy;	  /* the switch program works on it: the clock keeps off */
+	__u32 held;	  /* its exec was, and what it waits for is us: its time begins after */
 };
 
 /*
@@ -76,6 +108,13 @@ struct here {
 	__u32 pad;
 	__u64 at[RSS_MEMBERS]; /* kernel addresses of this CPU's parts */
 	__u64 align[7];	       /* two cache lines of its own */
+};
+
+/* The thread that each CPU runs, and whether a wait has ended there that holds marks. */
+struct here_profile {
+	__u32 tid; /* 0: none of ours */
+	__u32 woken;
+	__u64 pad[7]; /* a cache line of its own */
 };
 
 #define image_bytes(nr_cpus) \

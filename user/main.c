@@ -5,12 +5,18 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
+#include "inspect/worker.h"
 
 const struct verb_row verb_rows[] = {
 	{ "summary", "RUN_DIR", "one screen: what ran, the peak and who held it, what was lost",
 	  cmd_summary },
 	{ "plot", "RUN_DIR", "memory.svg, and memory.png where gnuplot is installed", cmd_plot },
 	{ "html", "RUN_DIR", "report.html: one offline page", cmd_html },
+	{ "tree", "RUN_DIR", "where the time went: a tree of calls, per process and thread",
+	  cmd_tree },
+	{ "top", "RUN_DIR", "where the time went: functions, causes of waits, threads", cmd_top },
+	{ "flamegraph", "RUN_DIR", "flamegraph.svg: where the time went, as one picture",
+	  cmd_flamegraph },
 	{ "doctor", NULL,
 	  "what this kernel and these privileges allow, and the remedy for the rest", cmd_doctor },
 	{ "man", NULL, "this manual page, as troff", cmd_man },
@@ -33,6 +39,8 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
 	open_standard_files();
+	if (argc == 2 && !strcmp(argv[1], "inspect-worker")) /* by user/inspect/ only */
+		worker_main(WORKER_SOCKET);
 	setlocale(LC_CTYPE,
 		  ""); /* for the width of names on a terminal; numbers stay as they are */
 	for (const struct verb_row *verb = verb_rows; argc > 1 && verb->name; verb++)

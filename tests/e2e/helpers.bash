@@ -319,3 +319,120 @@ csv() {
 		            print(eval(sys.argv[3]))
 	END
 }
+
+# ---- the profile
+
+profile() {
+	manifest ".diagnostics.profile.$1"
+}
+
+# A frequency whose period fits many times into the target's shortest step; 1 ms and a bit.
+FAST=(--frequency 999)
+
+# Time that the host took from this machine, until now: the kernel leaves it out of a thread's CPU time
+# (CONFIG_PARAVIRT_TIME_ACCOUNTING), but by the wall clock the thread had the CPU.
+stolen_ns() {
+	awk -v hz="$(getconf CLK_TCK)" '$1 == "cpu" { printf "%.0f", $9 * 1e9 / hz }' /proc/stat
+}
+STOLEN_BEFORE=$(stolen_ns)
+
+# profiled ARG… <<END: Python that looks at the run and at what the target said. What it has is below;
+# it fails by an assertion.
+profiled() {
+	{
+		cat <<-'END'
+			import json, math, os, re, sys
+
+			run, said_file, *args = sys.argv[1:]
+			manifest = json.load(open(run + "/manifest.json"))
+			profile = manifest["diagnostics"]["profile"]
+			period = profile["period_ns"]
+			threads = profile["threads"]
+			stolen = int(os.environ["STOLEN_NS"]) + 20000000  # it is told in ticks of 10 ms, for each CPU
+			SIGMA = 5  # a test of chance fails once in two million runs
+
+
+			class Stack:
+			    """A line of profile.folded. frames: root first, without the source, without the cause."""
+
+			    def __init__(self, line):
+			        text, us = line.rstrip("\n").rsplit(" ", 1)
+			        self.process, self.thread, *frames = text.split(";")
+			        self.ns = int(us) * 1000
+			        frames = [re.sub(r" \([^()]*:\d+\)$", "", f) for f in frames]
+			        last = frames[-1] if frames else ""
+			        self.cause = last if re.fullmatch(r"\[[A-Za-z0-9_ ]+\]", last) else "cpu"
+			        self.frames = frames if self.cause == "cpu" else frames[:-1]
+
+			    def at(self, *chain):
+			        """Where the chain of callers stands in it, -1: nowhere. A frame is a regular expression."""
+			        for i in range(len(self.frames) - len(chain) + 1):
+			            if all(re.fullmatch(c, f) for c, f in zip(chain, self.frames[i:])):
+			                return i
+			        return -1
+
+			    def has(self, *chain):
+			        return self.at(*chain) >= 0
+
+			    def __repr__(self):
+			        return f"{self.process};{self.thread};{';'.join(self.frames)} {self.cause} {self.ns}"
+
+
+			with open(run + "/profile.folded", errors="surrogateescape") as f:
+			    stacks = [Stack(line) for line in f]
+			said = [line.split() for line in open(said_file)]
+
+
+			def said_lines(*begin):
+			    """What follows in the lines that begin so."""
+			    lines = [line[len(begin):] for line in said if line[:len(begin)] == list(begin)]
+			    assert lines, f"the target did not say {begin}: {said}"
+			    return lines
+
+
+			def said_number(*begin):
+			    return int(said_lines(*begin)[0][0])
+
+
+			def of(*chain, thread=None, process=None, cause=None):
+			    return [s for s in stacks
+			            if (thread is None or s.thread == thread) and (process is None or s.process == process)
+			            and (cause is None or s.cause == cause) and (not chain or s.has(*chain))]
+
+
+			def ns(*chain, **which):
+			    return sum(s.ns for s in of(*chain, **which))
+
+
+			def about(value_ns, truth_ns, pieces=None, what=""):
+			    """Within chance: marks stand a period apart, so a piece of time is off by less than one mark, and
+			    pieces shorter than a period are drawn. And within what the host has stolen."""
+			    marks = truth_ns / period
+			    pieces = max(pieces or marks, 1)
+			    sigma = math.sqrt(min(marks, pieces / 4))
+			    limit = (SIGMA * sigma + 2) * period + (stolen if stolen > 20000000 else 0)
+			    assert abs(value_ns - truth_ns) <= limit, (what, value_ns, truth_ns, limit, period)
+
+
+			def thread_of(tid):
+			    found = [t for t in threads if t["tid"] == int(tid)]
+			    assert len(found) == 1, (tid, found)
+			    return found[0]
+
+
+			def complete_part():
+			    """of the walks of stacks"""
+			    walks = {k: v for k, v in profile["stacks"].items()
+			             if k not in ("none", "with_guessed_frames", "overflowed", "read_from_outside")}
+			    assert sum(walks.values()), profile["stacks"]
+			    return walks["complete"] / sum(walks.values())
+		END
+		cat
+	} >"$BATS_TEST_TMPDIR/profiled.py"
+	STOLEN_NS=$(($(stolen_ns) - STOLEN_BEFORE)) "$PYTHON" "$BATS_TEST_TMPDIR/profiled.py" "$RUN" "${PROFILED_SAID:-$OUT}" "$@"
+}
+
+# profile_of COMMAND…: a profile of a program of the test, which has to go well.
+profile_of() {
+	observe_well -d profile "${FAST[@]}" -- "$@"
+}

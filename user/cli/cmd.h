@@ -15,6 +15,9 @@ int cmd_run(int argc, char **argv); /* no verb: observe */
 int cmd_summary(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_html(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_flamegraph(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_completion(int argc, char **argv);

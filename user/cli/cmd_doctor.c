@@ -30,11 +30,14 @@ static const char *const colours[] = {
 	[ABILITY_INFO] = "",
 };
 
+static const struct {
+	const char *name;
+	enum ability_of of;
+} diagnostics[] = { { "memory", OF_MEMORY }, { "profile", OF_PROFILE } };
+
 static void print_text(const struct ability *abilities, size_t count, const struct utsname *host,
 		       bool colour)
 {
-	enum ability_state verdict = abilities_verdict(abilities, count);
-
 	printf("taskdiag-bpf %s on Linux %s, %s\n\n", TASKDIAG_VERSION, host->release,
 	       host->machine);
 	for (size_t i = 0; i < count; i++) {
@@ -46,15 +49,32 @@ static void print_text(const struct ability *abilities, size_t count, const stru
 		if (a->remedy[0])
 			printf("  %-8s %-20s → %s\n", "", "", a->remedy);
 	}
-	printf("\nmemory: %s%s%s\n", colour ? colours[verdict] : "", verdicts[verdict],
-	       colour ? "\033[0m" : "");
+	puts("");
+	for (size_t i = 0; i < sizeof(diagnostics) / sizeof(diagnostics[0]); i++) {
+		enum ability_state verdict = abilities_verdict(abilities, count, diagnostics[i].of);
+
+		printf("%s: %s%s%s\n", diagnostics[i].name, colour ? colours[verdict] : "",
+		       verdicts[verdict], colour ? "\033[0m" : "");
+	}
+}
+
+static json_t *diagnostic_json(const struct ability *abilities, size_t count, enum ability_of of)
+{
+	json_t *remedies = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		const struct ability *a = &abilities[i];
+
+		if (a->of & of && a->remedy[0] && a->state != ABILITY_INFO)
+			json_array_append_new(remedies, json_string(a->remedy));
+	}
+	return json_pack("{s:s, s:o}", "verdict", verdicts[abilities_verdict(abilities, count, of)],
+			 "remedies", remedies);
 }
 
 static int print_json(const struct ability *abilities, size_t count, const struct utsname *host)
 {
-	json_t *root = json_object(), *list = json_array(), *memory = json_object(),
-	       *remedies = json_array();
-	enum ability_state verdict = abilities_verdict(abilities, count);
+	json_t *root = json_object(), *list = json_array(), *verdict = json_object();
 	int err;
 
 	for (size_t i = 0; i < count; i++) {
@@ -63,15 +83,14 @@ static int print_json(const struct ability *abilities, size_t count, const struc
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", a->name,
 						      "state", state_names[a->state], "detail",
 						      a->detail, "remedy", a->remedy));
-		if (a->remedy[0] && a->state != ABILITY_INFO)
-			json_array_append_new(remedies, json_string(a->remedy));
 	}
-	json_object_set_new(memory, "verdict", json_string(verdicts[verdict]));
-	json_object_set_new(memory, "remedies", remedies);
+	for (size_t i = 0; i < sizeof(diagnostics) / sizeof(diagnostics[0]); i++)
+		json_object_set_new(verdict, diagnostics[i].name,
+				    diagnostic_json(abilities, count, diagnostics[i].of));
 	json_object_set_new(root, "tool_version", json_string(TASKDIAG_VERSION));
 	json_object_set_new(root, "kernel", json_string(host->release));
 	json_object_set_new(root, "abilities", list);
-	json_object_set_new(root, "diagnostics", json_pack("{s:o}", "memory", memory));
+	json_object_set_new(root, "diagnostics", verdict);
 	err = json_dumpf(root, stdout, JSON_INDENT(2)) || puts("") < 0 ? -EIO : 0;
 	json_decref(root);
 	return err;
@@ -122,5 +141,7 @@ int cmd_doctor(int argc, char **argv)
 			print_text(abilities, count, &host, colour);
 	}
 	options_free(&o);
-	return err || abilities_verdict(abilities, count) == ABILITY_MISSING ? EXIT_REPORT : 0;
+	return err || abilities_verdict(abilities, count, OF_MEMORY) == ABILITY_MISSING
+		   ? EXIT_REPORT
+		   : 0;
 }

@@ -1,5 +1,5 @@
-/* cmd_report.c - the verbs that read a run directory: summary, plot, html. They differ in their
- * output only. */
+/* cmd_report.c - the verbs that read a run directory: summary, plot, html, tree, top, flamegraph. They
+ * differ in their output only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -12,8 +12,11 @@
 #include "cli/cmd.h"
 #include "cli/report_output.h"
 #include "lib/cleanup.h"
+#include "report/profile_facts.h"
 
-static const enum option_id allowed[] = { OPT_OUTPUT, OPT_JSON, OPT_COLOR, OPT_HELP, OPT_COUNT };
+static const enum option_id of_run[] = { OPT_OUTPUT, OPT_JSON, OPT_COLOR, OPT_HELP, OPT_COUNT };
+static const enum option_id of_profile[] = { OPT_OUTPUT, OPT_COLOR, OPT_FULL, OPT_HELP, OPT_COUNT };
+static const enum option_id of_picture[] = { OPT_OUTPUT, OPT_HELP, OPT_COUNT };
 
 int report_style_for(const struct options *o, FILE *stream, struct report_style *ret,
 		     struct problem *problem)
@@ -55,8 +58,8 @@ int report_to_file(const struct run *run, report_write_fn *write, const struct r
 	return err ? problem_set(problem, err, "write %.300s: %s", path, strerror(-err)) : 0;
 }
 
-static int open_run(int argc, char **argv, struct options *o, struct run **ret,
-		    struct problem *problem)
+static int open_run(int argc, char **argv, const enum option_id *allowed, struct options *o,
+		    struct run **ret, struct problem *problem)
 {
 	_cleanup_free_ char *error = NULL;
 	int err = options_parse(argc, argv, allowed, false, o, problem);
@@ -75,12 +78,12 @@ static int open_run(int argc, char **argv, struct options *o, struct run **ret,
 
 typedef int (*show_fn)(const struct options *o, const struct run *run, struct problem *problem);
 
-static int with_run(int argc, char **argv, show_fn show)
+static int with_run(int argc, char **argv, const enum option_id *allowed, show_fn show)
 {
 	struct problem problem = {};
 	struct options o;
 	struct run *run = NULL;
-	int err = open_run(argc, argv, &o, &run, &problem);
+	int err = open_run(argc, argv, allowed, &o, &run, &problem);
 
 	if (!err && run)
 		err = show(&o, run, &problem);
@@ -155,17 +158,85 @@ static int show_plot(const struct options *o, const struct run *run, struct prob
 	return 0;
 }
 
+static int need_profile(const struct run *run, struct problem *problem)
+{
+	_cleanup_free_ char *absent = NULL;
+
+	if (run->profile)
+		return 0;
+	absent = fact_profile_absent(run);
+	return problem_set(problem, -ENODATA, "%s", absent ? absent : strerror(ENODATA));
+}
+
+/* To a screen, or with -o to a file. */
+static int show_text(const char *kind, const struct options *o, const struct run *run,
+		     struct problem *problem)
+{
+	report_write_fn *write = report_find(kind)->write;
+	struct report_style style;
+	int err = need_profile(run, problem);
+
+	if (!err)
+		err = report_style_for(o, stdout, &style, problem);
+	if (err)
+		return err;
+	style.full = o->value[OPT_FULL];
+	if (o->value[OPT_OUTPUT])
+		return report_to_file(run, write, &style, o->value[OPT_OUTPUT], problem);
+	err = write(run, &style, stdout);
+	return err ? problem_set(problem, err, "write the %s: %s", kind, strerror(-err)) : 0;
+}
+
+static int show_tree(const struct options *o, const struct run *run, struct problem *problem)
+{
+	return show_text("tree", o, run, problem);
+}
+
+static int show_top(const struct options *o, const struct run *run, struct problem *problem)
+{
+	return show_text("top", o, run, problem);
+}
+
+static int show_flamegraph(const struct options *o, const struct run *run, struct problem *problem)
+{
+	const struct report_kind *kind = report_find("flamegraph");
+	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : kind->default_file;
+	struct report_style style = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
+	int err = need_profile(run, problem);
+
+	if (!err)
+		err = report_to_file(run, kind->write, &style, path, problem);
+	if (!err)
+		printf("%s\n", path);
+	return err;
+}
+
 int cmd_summary(int argc, char **argv)
 {
-	return with_run(argc, argv, show_summary);
+	return with_run(argc, argv, of_run, show_summary);
 }
 
 int cmd_plot(int argc, char **argv)
 {
-	return with_run(argc, argv, show_plot);
+	return with_run(argc, argv, of_run, show_plot);
 }
 
 int cmd_html(int argc, char **argv)
 {
-	return with_run(argc, argv, show_html);
+	return with_run(argc, argv, of_run, show_html);
+}
+
+int cmd_tree(int argc, char **argv)
+{
+	return with_run(argc, argv, of_profile, show_tree);
+}
+
+int cmd_top(int argc, char **argv)
+{
+	return with_run(argc, argv, of_profile, show_top);
+}
+
+int cmd_flamegraph(int argc, char **argv)
+{
+	return with_run(argc, argv, of_picture, show_flamegraph);
 }

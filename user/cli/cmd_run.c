@@ -16,11 +16,14 @@
 #define INTERVAL_DEFAULT_NS (2 * NS_PER_S)
 #define INTERVAL_MIN_NS (10 * NS_PER_MS)
 #define RING_BYTES_MAX (256u << 20)
+#define FREQUENCY_DEFAULT_HZ 99
+#define FREQUENCY_MAX_HZ 999
+#define MAX_OVERHEAD_DEFAULT 5
 
 static const enum option_id allowed[] = {
-	OPT_PID,	 OPT_DIAGNOSTICS, OPT_OUTPUT,	 OPT_INTERVAL, OPT_DURATION,
-	OPT_NO_CHILDREN, OPT_USER,	  OPT_RING_SIZE, OPT_JSON,     OPT_QUIET,
-	OPT_VERBOSE,	 OPT_COLOR,	  OPT_HELP,	 OPT_VERSION,  OPT_COUNT,
+	OPT_PID,      OPT_DIAGNOSTICS,	OPT_OUTPUT,	 OPT_INTERVAL, OPT_DURATION,  OPT_FREQUENCY,
+	OPT_CPU_ONLY, OPT_MAX_OVERHEAD, OPT_NO_CHILDREN, OPT_USER,     OPT_RING_SIZE, OPT_JSON,
+	OPT_QUIET,    OPT_VERBOSE,	OPT_COLOR,	 OPT_HELP,     OPT_VERSION,   OPT_COUNT,
 };
 
 static int parse_number(const char *text, long min, long max, long *ret)
@@ -93,6 +96,26 @@ static int take_ring(const struct options *o, struct session_options *so, struct
 	return 0;
 }
 
+static int take_profile(const struct options *o, struct session_options *so,
+			struct problem *problem)
+{
+	const char *frequency = o->value[OPT_FREQUENCY], *overhead = o->value[OPT_MAX_OVERHEAD];
+	long hz = FREQUENCY_DEFAULT_HZ, percent = MAX_OVERHEAD_DEFAULT;
+
+	if (frequency && parse_number(frequency, 1, FREQUENCY_MAX_HZ, &hz))
+		return problem_set(problem, -EINVAL,
+				   "--frequency %.64s: not a number from 1 to %d (a second)",
+				   frequency, FREQUENCY_MAX_HZ);
+	if (overhead && parse_number(overhead, 0, 100, &percent))
+		return problem_set(
+		    problem, -EINVAL,
+		    "--max-overhead %.64s: not a whole number from 0 to 100 (percent)", overhead);
+	so->frequency_hz = hz;
+	so->max_overhead = percent / 100.0;
+	so->cpu_only = o->value[OPT_CPU_ONLY] != NULL;
+	return 0;
+}
+
 /* @list is split in place. */
 static int take_diagnostics(char *list, struct session_options *so, struct problem *problem)
 {
@@ -104,9 +127,9 @@ static int take_diagnostics(char *list, struct session_options *so, struct probl
 		bool again = false;
 
 		if (!c)
-			return problem_set(problem, -EINVAL,
-					   "--diagnostics %.64s: not known; there is: memory",
-					   name);
+			return problem_set(
+			    problem, -EINVAL,
+			    "--diagnostics %.64s: not known; there is: memory, profile", name);
 		for (size_t i = 0; i < n; i++)
 			again |= !strcmp(so->diagnostics[i], c->name);
 		if (!again)
@@ -114,7 +137,7 @@ static int take_diagnostics(char *list, struct session_options *so, struct probl
 	}
 	return n ? 0
 		 : problem_set(problem, -EINVAL,
-			       "--diagnostics: the list is empty; there is: memory");
+			       "--diagnostics: the list is empty; there is: memory, profile");
 }
 
 static int take_subject(const struct options *o, struct session_options *so,
@@ -164,6 +187,8 @@ static int take_options(const struct options *o, struct session_options *so, cha
 		err = take_time(o, OPT_DURATION, NS_PER_MS, &so->duration_ns, problem);
 	if (!err)
 		err = take_ring(o, so, problem);
+	if (!err)
+		err = take_profile(o, so, problem);
 	if (!err)
 		err = take_diagnostics(list, so, problem);
 	if (!err)

@@ -15,6 +15,9 @@
 #include "artifact/rundir.h"
 #include "bpf/events.h"
 
+struct unwinder;
+struct inspect;
+
 /* What the session knows of the run; all times CLOCK_BOOTTIME. Owned by the session, read by
  * collectors. */
 struct observation {
@@ -30,7 +33,13 @@ struct observation {
 	bool event_driven;	   /* rss_stat is attached */
 	uint64_t resolution_bytes; /* RSS that a thread may gain unseen; 0: none */
 	uint64_t epoch;		   /* number of the task's peak */
-	const char *command;	   /* for mprof.dat; hostile */
+	uint64_t period_ns;	   /* of the profile's marks; 0: no profile */
+	uint64_t outside_ns;	   /* waits are read from outside since then; 0: never were */
+	bool waits;		   /* the profile tells waits too */
+	bool wakes;		   /* and walks them in the thread that waited */
+	struct unwinder *unwinder; /* NULL: no profile */
+	struct inspect *inspect;
+	const char *command; /* for mprof.dat; hostile */
 };
 
 /* For the live line and for whoever asks while the run goes on. */

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "collect/memory.h"
+#include "collect/profile.h"
 
 const struct collector collectors[] = {
 	MEMORY_COLLECTOR,
+	PROFILE_COLLECTOR,
 	{},
 };
 

@@ -26,10 +26,18 @@
 
 EMBED(page_html, REPORT_WEB_DIR "/page.html");
 EMBED(page_css, REPORT_WEB_DIR "/page.css");
+EMBED(profile_css, REPORT_WEB_DIR "/profile.css");
 EMBED(data_js, REPORT_WEB_DIR "/data.js");
 EMBED(chart_js, REPORT_WEB_DIR "/chart.js");
 EMBED(table_js, REPORT_WEB_DIR "/table.js");
 EMBED(quality_js, REPORT_WEB_DIR "/quality.js");
+EMBED(profile_js, REPORT_WEB_DIR "/profile.js");
+EMBED(flame_js, REPORT_WEB_DIR "/flame.js");
+EMBED(timeline_js, REPORT_WEB_DIR "/timeline.js");
+EMBED(calltree_js, REPORT_WEB_DIR "/calltree.js");
+EMBED(toptable_js, REPORT_WEB_DIR "/toptable.js");
+EMBED(profileview_js, REPORT_WEB_DIR "/profileview.js");
+EMBED(flame_svg_js, REPORT_WEB_DIR "/flame_svg.js");
 EMBED(page_js, REPORT_WEB_DIR "/page.js");
 EMBED(dygraph_js, DYGRAPH_JS);
 EMBED(dygraph_css, DYGRAPH_CSS);
@@ -38,8 +46,16 @@ static const struct {
 	const char *begin, *end;
 } embedded[ASSETS] = {
 	[ASSET_PAGE_HTML] = { ENTRY(page_html) },     [ASSET_PAGE_CSS] = { ENTRY(page_css) },
+	[ASSET_PROFILE_CSS] = { ENTRY(profile_css) },
 	[ASSET_DATA_JS] = { ENTRY(data_js) },	      [ASSET_CHART_JS] = { ENTRY(chart_js) },
 	[ASSET_TABLE_JS] = { ENTRY(table_js) },	      [ASSET_QUALITY_JS] = { ENTRY(quality_js) },
+	[ASSET_PROFILE_JS] = { ENTRY(profile_js) },
+	[ASSET_FLAME_JS] = { ENTRY(flame_js) },
+	[ASSET_TIMELINE_JS] = { ENTRY(timeline_js) },
+	[ASSET_CALLTREE_JS] = { ENTRY(calltree_js) },
+	[ASSET_TOPTABLE_JS] = { ENTRY(toptable_js) },
+	[ASSET_PROFILEVIEW_JS] = { ENTRY(profileview_js) },
+	[ASSET_FLAME_SVG_JS] = { ENTRY(flame_svg_js) },
 	[ASSET_PAGE_JS] = { ENTRY(page_js) },	      [ASSET_DYGRAPH_JS] = { ENTRY(dygraph_js) },
 	[ASSET_DYGRAPH_CSS] = { ENTRY(dygraph_css) },
 };

@@ -213,22 +213,32 @@ static int append_gaps(json_t *array, const struct run *r)
 					 json_array_size(gaps) > 1 ? " first" : ""));
 }
 
+static int append_limits(json_t *array, const struct run *r, const char *diagnostic)
+{
+	json_t *of = json_object_get(run_get(r, "diagnostics"), diagnostic), *limit;
+	const char *status = run_member_string(of, "status");
+	size_t i;
+	int err = 0;
+
+	if (status && strcmp(status, "ok") && strcmp(status, "limited"))
+		err |= append(array, format_text("%s: %s", diagnostic, status));
+	json_array_foreach(json_object_get(of, "limits"), i,
+			   limit) if (json_is_string(limit)) err |=
+	    append(array, strdup(json_string_value(limit)));
+	return err;
+}
+
 json_t *fact_conditions(const struct run *r)
 {
-	const char *status = run_string(r, "diagnostics.memory.status");
-	json_t *array = json_array(), *limit, *notes = run_get(r, "ledger.notes"), *value;
+	json_t *array = json_array(), *notes = run_get(r, "ledger.notes"), *value;
 	const char *key;
-	size_t i;
 	int err = 0;
 
 	if (!array)
 		return NULL;
-	if (status && strcmp(status, "ok") && strcmp(status, "limited"))
-		err |= append(array, format_text("memory: %s", status));
-	json_array_foreach(run_get(r, "diagnostics.memory.limits"), i,
-			   limit) if (json_is_string(limit)) err |=
-	    append(array, strdup(json_string_value(limit)));
+	err |= append_limits(array, r, "memory");
 	err |= append_gaps(array, r);
+	err |= append_limits(array, r, "profile");
 	json_object_foreach(
 	    notes, key, value) if (!(json_is_number(value) && json_number_value(value) == 0)) err |=
 	    append(array,

@@ -15,6 +15,7 @@
 #include "report/assets.h"
 #include "report/facts.h"
 #include "report/payload.h"
+#include "report/profile_payload.h"
 #include "report/report.h"
 
 #define HASH_SIZE sizeof("sha256-0123456789012345678901234567890123456789012=")
@@ -126,7 +127,10 @@ static int put_title(struct page *p)
 
 	if (!safe)
 		return -ENOMEM;
-	fprintf(p->out, "%s: memory", safe);
+	fprintf(p->out, "%s: %s", safe,
+		!p->run->profile			 ? "memory"
+		: run_get(p->run, "diagnostics.memory") ? "memory and profile"
+							 : "profile");
 	return 0;
 }
 
@@ -153,6 +157,19 @@ static int put_run(struct page *p)
 	return payload_write(p->run, p->out);
 }
 
+/* Data, not a script: the policy has nothing to allow. */
+static int put_profile(struct page *p)
+{
+	int err;
+
+	if (!p->run->profile)
+		return 0;
+	fputs("<script type=\"application/octet-stream;base64\" id=\"profile\">", p->out);
+	err = profile_payload_write(p->run, p->out);
+	fputs("</script>\n", p->out);
+	return err;
+}
+
 /* What a browser without scripts shows. */
 static int put_plain(struct page *p)
 {
@@ -177,7 +194,7 @@ static const struct place {
 } places[] = {
 	{ "{{policy}}", put_policy }, { "{{title}}", put_title }, { "{{style}}", put_style },
 	{ "{{plain}}", put_plain },   { "{{run}}", put_run },	  { "{{dygraph}}", put_dygraph },
-	{ "{{script}}", put_script },
+	{ "{{script}}", put_script }, { "{{profile}}", put_profile },
 };
 
 static const struct place *place_at(const char *text, size_t size)
@@ -214,10 +231,12 @@ static int put_page(struct page *p)
 
 int report_html(const struct run *r, const struct report_style *style, FILE *out)
 {
-	static const enum asset_name styles[] = { ASSET_DYGRAPH_CSS, ASSET_PAGE_CSS };
+	static const enum asset_name styles[] = { ASSET_DYGRAPH_CSS, ASSET_PAGE_CSS, ASSET_PROFILE_CSS };
 	static const enum asset_name dygraph[] = { ASSET_DYGRAPH_JS };
 	static const enum asset_name modules[] = {
-		ASSET_DATA_JS, ASSET_CHART_JS, ASSET_TABLE_JS, ASSET_QUALITY_JS, ASSET_PAGE_JS,
+		ASSET_DATA_JS, ASSET_CHART_JS, ASSET_TABLE_JS, ASSET_QUALITY_JS,
+		ASSET_PROFILE_JS, ASSET_FLAME_JS, ASSET_TIMELINE_JS, ASSET_CALLTREE_JS,
+		ASSET_TOPTABLE_JS, ASSET_PROFILEVIEW_JS, ASSET_PAGE_JS,
 	};
 	struct page p = { .run = r, .out = out };
 	int err;

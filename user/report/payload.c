@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 #include "lib/escape.h"
 #include "report/facts.h"
+#include "report/profile_facts.h"
 
 static void put_number(FILE *out, double v)
 {
@@ -106,6 +107,10 @@ static int put_facts(FILE *out, const struct run *r)
 		err = put_fact(out, "observer", fact_observer(r));
 	if (!err)
 		err = put_fact(out, "ledger", fact_ledger(r, &verdict));
+	if (!err && r->profile)
+		err = put_fact(out, "profile", fact_profile_time(r));
+	if (!err && r->profile)
+		err = put_fact(out, "sampling", fact_profile_sampling(r));
 	if (!err) {
 		fprintf(out, "\"verdict\":\"%s\",\"duration_s\":", verdicts[verdict]);
 		put_number(out, fact_duration(r));

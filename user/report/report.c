@@ -8,6 +8,9 @@ const struct report_kind report_kinds[] = {
 	{ "plot", "memory.svg", report_plot },
 	{ "png", "memory.png", report_png },
 	{ "html", "report.html", report_html },
+	{ "tree", NULL, report_tree },
+	{ "top", NULL, report_top },
+	{ "flamegraph", "flamegraph.svg", report_flamegraph },
 	{ NULL, NULL, NULL },
 };
 

@@ -1,6 +1,6 @@
 /* report.h - the kinds of reports: a run in, a file or a screen out.
  *
- *	struct run ──► summary │ plot │ png │ html ──► FILE
+ *	struct run ──► summary │ plot │ png │ html │ tree │ top │ flamegraph ──► FILE
  *
  * A new kind is one file here and one row in report_kinds.
  */
@@ -18,6 +18,7 @@ struct report_style {
 	unsigned columns; /* of the terminal; 0 = 80. Below 80 it may be wider than told */
 	bool utf8;	  /* LC_CTYPE is set and its codeset is UTF-8; else only ASCII is printed */
 	bool colour;
+	bool full; /* tree, top: everything, however small */
 };
 
 /**
@@ -51,5 +52,14 @@ report_write_fn report_png;
 
 /** One offline page, see html.c. */
 report_write_fn report_html;
+
+/** The profile as a tree of calls, per process and thread. -ENODATA: the run has no profile. */
+report_write_fn report_tree;
+
+/** Functions, causes and threads by time. -ENODATA: the run has no profile. */
+report_write_fn report_top;
+
+/** The profile as standalone SVG with a script of its own, see flamegraph.c. -ENODATA as above. */
+report_write_fn report_flamegraph;
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/escape.h"
+#include "report/pprof.h"
 
 /* Sets *ret_error to "WHERE: what was printed" and returns @err. */
 static __attribute__((format(printf, 4, 5))) int fail(const struct run *r, int err,
@@ -30,9 +31,9 @@ static __attribute__((format(printf, 4, 5))) int fail(const struct run *r, int e
 	return err;
 }
 
-/* @f: the file @name of the run. *ret is NUL-terminated and has no NUL inside. */
+/* @f: the file @name of the run. */
 static int read_open_file(const struct run *r, FILE *f, const char *name, size_t max, char **ret,
-			  char **ret_error)
+			  size_t *ret_size, char **ret_error)
 {
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
@@ -54,16 +55,14 @@ static int read_open_file(const struct run *r, FILE *f, const char *name, size_t
 	if (ferror(f))
 		return fail(r, -EIO, ret_error, "%s: cannot be read: %s", name, strerror(errno));
 	text[n] = '\0';
-	if (strlen(text) != n)
-		return fail(r, -EINVAL, ret_error, "%s: damaged (NUL byte); make the run again",
-			    name);
+	*ret_size = n;
 	*ret = take_ptr(text);
 	return 0;
 }
 
 /* -ENOENT leaves *ret_error NULL: the caller knows what absence means. */
 static int read_file(const struct run *r, const char *name, size_t max, char **ret,
-		     char **ret_error)
+		     size_t *ret_size, char **ret_error)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	int fd;
@@ -83,7 +82,24 @@ static int read_file(const struct run *r, const char *name, size_t max, char **r
 		close(fd);
 		return fail(r, -ENOMEM, ret_error, "%s: no memory", name);
 	}
-	return read_open_file(r, f, name, max, ret, ret_error);
+	return read_open_file(r, f, name, max, ret, ret_size, ret_error);
+}
+
+/* As read_file(); *ret has no NUL inside. */
+static int read_text(const struct run *r, const char *name, size_t max, char **ret,
+		     char **ret_error)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int err = read_file(r, name, max, &text, &size, ret_error);
+
+	if (err)
+		return err;
+	if (strlen(text) != size)
+		return fail(r, -EINVAL, ret_error, "%s: damaged (NUL byte); make the run again",
+			    name);
+	*ret = take_ptr(text);
+	return 0;
 }
 
 static int check_format(const struct run *r, char **ret_error)
@@ -112,7 +128,7 @@ static int load_manifest(struct run *r, char **ret_error)
 	json_error_t error;
 	int err;
 
-	err = read_file(r, "manifest.json", RUN_MANIFEST_MAX, &text, ret_error);
+	err = read_text(r, "manifest.json", RUN_MANIFEST_MAX, &text, ret_error);
 	if (err == -ENOENT)
 		return fail(r, err, ret_error,
 			    "no manifest.json: not a run directory, or the run was not finished; "
@@ -147,7 +163,7 @@ static int load_rows(struct run *r, char **ret_error)
 	_cleanup_free_ char *text = NULL, *cause = NULL;
 	int err;
 
-	err = read_file(r, "memory.csv", RUN_CSV_MAX, &text, ret_error);
+	err = read_text(r, "memory.csv", RUN_CSV_MAX, &text, ret_error);
 	if (err == -ENOENT && !names_artifact(r, "memory.csv"))
 		return 0;
 	if (err == -ENOENT)
@@ -161,6 +177,30 @@ static int load_rows(struct run *r, char **ret_error)
 		return fail(r, err, ret_error, "memory.csv %s; make the run again",
 			    cause ? cause : "no memory");
 	return 0;
+}
+
+/* No profile was asked for, or none could be made: no file. */
+static int load_profile(struct run *r, char **ret_error)
+{
+	static const char name[] = "profile.pb.gz";
+	double slice_ns = run_number(r, "diagnostics.profile.slice_ns");
+	_cleanup_free_ char *bytes = NULL;
+	const char *cause;
+	size_t size;
+	int err;
+
+	err = read_file(r, name, PPROF_FILE_MAX, &bytes, &size, ret_error);
+	if (err == -ENOENT && !names_artifact(r, name))
+		return 0;
+	if (err == -ENOENT)
+		return fail(r, err, ret_error,
+			    "%s is missing though the manifest names it; copy the whole directory "
+			    "again",
+			    name);
+	if (err)
+		return err;
+	err = pprof_read(bytes, size, slice_ns >= 1 ? (uint64_t)slice_ns : 0, &r->profile, &cause);
+	return err ? fail(r, err, ret_error, "%s %s; make the run again", name, cause) : 0;
 }
 
 /* Takes over @dirfd. */
@@ -182,6 +222,8 @@ static int open_run(const char *path, int dirfd, json_t *manifest, struct run **
 		err = check_format(r, ret_error);
 	if (!err)
 		err = load_rows(r, ret_error);
+	if (!err)
+		err = load_profile(r, ret_error);
 	if (err) {
 		run_free(r);
 		return err;
@@ -229,6 +271,7 @@ void run_free(struct run *r)
 		close(r->dirfd);
 	json_decref(r->manifest);
 	free(r->rows);
+	profile_free(r->profile);
 	free(r);
 }
 

@@ -1,4 +1,5 @@
-/* run.h - a finished run, read back from its directory: the manifest and the rows of memory.csv.
+/* run.h - a finished run, read back from its directory: the manifest, the rows of memory.csv, the
+ * profile of profile.pb.gz.
  *
  * The right side of the wall: only files are read, and they are hostile (bounded size, checked
  * numbers). docs/artifact-format.md defines every key. LC_NUMERIC must be "C", as it is without
@@ -10,6 +11,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "aggregate/profile.h"
 #include "report/rows.h"
 
 #define RUN_FORMAT 1
@@ -23,6 +25,7 @@ struct run {
 	json_t *manifest;
 	struct run_row *rows; /* times never go back; none when memory.csv is absent */
 	size_t n_rows;
+	struct profile *profile; /* NULL: the run has none */
 };
 
 /**

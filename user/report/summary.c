@@ -1,5 +1,5 @@
-/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, the losses,
- * our cost. */
+/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, where the
+ * time went, the losses, our cost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -10,10 +10,17 @@
 #include "lib/escape.h"
 #include "report/curve.h"
 #include "report/facts.h"
+#include "report/calls.h"
+#include "report/profile_facts.h"
 #include "report/report.h"
 #include "report/textchart.h"
 
+/* With a profile on it the screen has less room for memory. */
 #define HOLDERS_MAX 5u /* processes listed */
+#define HOLDERS_FEW 3u
+#define CHART_ROWS 8u
+#define CHART_ROWS_FEW 4u
+#define FUNCTIONS_MAX 3u
 #define NAME_COLUMNS 16
 #define LIMITS_MAX 6u /* conditions listed */
 #define LABEL "%-9s"
@@ -44,6 +51,25 @@ static int put(const struct screen *s, const char *label, const char *sgr, const
 	return 0;
 }
 
+/* As put_new(), on two lines when one is too short for it; cut at ", " or "; ". */
+static int put_wrapped(const struct screen *s, const char *label, const char *sgr, char *text)
+{
+	_cleanup_free_ char *owned = text;
+	size_t room = s->columns - 9, cut = 0;
+	int err;
+
+	if (!owned || strlen(owned) <= room)
+		return put(s, label, sgr, owned);
+	for (size_t i = 1; i < room; i++)
+		if (owned[i] == ' ' && (owned[i - 1] == ',' || owned[i - 1] == ';'))
+			cut = i;
+	if (!cut)
+		return put(s, label, sgr, owned);
+	owned[cut] = '\0';
+	err = put(s, label, sgr, owned);
+	return err ? err : put(s, "", sgr, owned + cut + 1);
+}
+
 static int put_new(const struct screen *s, const char *label, const char *sgr, char *text)
 {
 	_cleanup_free_ char *owned = text;
@@ -69,6 +95,12 @@ static int print_task(const struct screen *s)
 	return err ? err : put_new(s, "command", NULL, fact_command(s->run));
 }
 
+/* A run that was to profile only has nothing to say about memory. */
+static bool without_memory(const struct screen *s)
+{
+	return s->run->profile && !run_get(s->run, "diagnostics.memory");
+}
+
 static int print_peak(const struct screen *s)
 {
 	const char *source = run_string(s->run, "diagnostics.memory.source");
@@ -76,6 +108,8 @@ static int print_peak(const struct screen *s)
 	_cleanup_free_ char *text = NULL;
 	double bytes, time_s;
 
+	if (without_memory(s))
+		return 0;
 	if (fact_peak(s->run, &bytes, &time_s))
 		return put(s, "peak RSS", SGR_YELLOW, "not measured");
 	if (asprintf(&text, "%s at %s%s; %s at the end", fact_mb(bytes).s, fact_seconds(time_s).s,
@@ -120,7 +154,7 @@ static int print_holders(const struct screen *s)
 	json_array_foreach(processes, i, process)
 	{
 		bytes = run_member_number(process, "rss_at_peak_bytes");
-		if (i < HOLDERS_MAX && bytes > 0) {
+		if (i < (s->run->profile ? HOLDERS_FEW : HOLDERS_MAX) && bytes > 0) {
 			err = print_holder(s, process, peak_bytes);
 			if (err)
 				return err;
@@ -140,7 +174,8 @@ static int print_chart(const struct screen *s)
 {
 	struct textchart_style style = { .columns = s->columns,
 					 .utf8 = s->utf8,
-					 .colour = s->colour };
+					 .colour = s->colour,
+					 .rows = s->run->profile ? CHART_ROWS_FEW : CHART_ROWS };
 	struct curve curve;
 	int err;
 
@@ -158,6 +193,8 @@ static int print_memory_line(const struct screen *s)
 	double pss = run_number(s->run, "diagnostics.memory.pss_bytes");
 	_cleanup_free_ char *text = NULL, *at = NULL;
 
+	if (without_memory(s))
+		return 0;
 	if (!isnan(pss) &&
 	    asprintf(&at, " at %s",
 		     fact_seconds(run_number(s->run, "diagnostics.memory.pss_time_s")).s) < 0)
@@ -169,6 +206,59 @@ static int print_memory_line(const struct screen *s)
 		     fact_mb(pss).s, at ? at : "") < 0)
 		return -ENOMEM;
 	return put(s, "faults", NULL, text);
+}
+
+static int print_function(const struct screen *s, const struct functions *f,
+			  const struct calls_total *total)
+{
+	const struct function_info *info = &f->all[total->function];
+	double all = (double)profile_marks(s->run->profile);
+	_cleanup_free_ char *place = function_place(info), *name = NULL, *safe_place = NULL;
+	unsigned room = s->columns - 32, columns = room * 3 / 5;
+
+	if (!total->self)
+		return 0;
+	name = escape_terminal(info->name, s->utf8, columns);
+	safe_place = place ? escape_terminal(place, s->utf8, room - columns - 2) : NULL;
+	if (!name || !safe_place)
+		return -ENOMEM;
+	fprintf(s->out, LABEL "%7s %12s  %s%*s  %s\n", "",
+		fact_percent((double)total->self / all).s,
+		fact_seconds(fact_wall(s->run->profile, total->self)).s, name,
+		(int)(columns - escape_columns(name, s->utf8)), "", safe_place);
+	return 0;
+}
+
+/* The functions in which most time went by, in themselves. */
+static int print_functions(const struct screen *s)
+{
+	_cleanup_free_ struct calls_total *totals = NULL;
+	struct functions f;
+	struct calls c = {};
+	int err = functions_init(&f, s->run->profile);
+
+	if (err)
+		return err;
+	err = calls_init(&c, s->run->profile, &f, CALLS_MERGED);
+	if (!err)
+		err = calls_totals(&c, &f, &totals);
+	for (size_t i = 0; !err && i < f.n && i < FUNCTIONS_MAX; i++)
+		err = print_function(s, &f, &totals[i]);
+	calls_done(&c);
+	functions_done(&f);
+	return err;
+}
+
+static int print_profile(const struct screen *s)
+{
+	int err;
+
+	if (!s->run->profile)
+		return 0;
+	err = put_wrapped(s, "profile", SGR_BOLD, fact_profile_time(s->run));
+	if (!err)
+		err = print_functions(s);
+	return err ? err : put_wrapped(s, "sampling", SGR_DIM, fact_profile_sampling(s->run));
 }
 
 static int print_quality(const struct screen *s)
@@ -212,7 +302,7 @@ int report_summary(const struct run *r, const struct report_style *style, FILE *
 {
 	static int (*const parts[])(const struct screen *) = {
 		print_task,	   print_peak,	  print_holders, print_chart,
-		print_memory_line, print_quality, print_page,
+		print_memory_line, print_profile, print_quality, print_page,
 	};
 	struct screen s = {
 		.out = out,

@@ -1,4 +1,4 @@
-/* textchart.c - curve → ten lines of text (see textchart.h). */
+/* textchart.c - curve → lines of text (see textchart.h). */
 #include "report/textchart.h"
 
 #include <errno.h>
@@ -41,6 +41,7 @@ struct chart {
 	const struct curve *curve;
 	const struct glyphs *glyphs;
 	bool colour;
+	unsigned rows;	      /* of the plot */
 	unsigned width;	      /* columns of the plot */
 	unsigned label_width; /* of the MB labels */
 	double top_mb;	      /* the upper edge */
@@ -141,7 +142,7 @@ static void colour(FILE *out, const struct chart *ch, const char *sgr)
 
 static const char *cell(const struct chart *ch, unsigned column, unsigned row)
 {
-	double eighths = ch->mb[column] / ch->top_mb * TEXTCHART_ROWS * 8 - 8.0 * row;
+	double eighths = ch->mb[column] / ch->top_mb * ch->rows * 8 - 8.0 * row;
 
 	if (isnan(ch->mb[column]))
 		return ch->glyphs->gap;
@@ -152,14 +153,14 @@ static const char *cell(const struct chart *ch, unsigned column, unsigned row)
 
 static void print_row(FILE *out, const struct chart *ch, unsigned row)
 {
-	bool labelled = (TEXTCHART_ROWS - 1 - row) % 2 == 0;
+	bool labelled = (ch->rows - 1 - row) % 2 == 0;
 	unsigned first = column_of(ch, ch->curve->points[0].time_s);
 	unsigned last = column_of(ch, ch->curve->points[ch->curve->n - 1].time_s);
 	char label[64] = "";
 
 	if (labelled)
-		snprintf(label, sizeof(label), row == TEXTCHART_ROWS - 1 ? "%.*f MB" : "%.*f   ",
-			 ch->decimals, ch->top_mb * (row + 1) / TEXTCHART_ROWS);
+		snprintf(label, sizeof(label), row == ch->rows - 1 ? "%.*f MB" : "%.*f   ",
+			 ch->decimals, ch->top_mb * (row + 1) / ch->rows);
 	fprintf(out, "%*s %s", (int)ch->label_width, label,
 		labelled ? ch->glyphs->tick : ch->glyphs->side);
 	colour(out, ch, "36");
@@ -234,7 +235,8 @@ int textchart_print(FILE *out, const struct curve *c, const struct textchart_sty
 							  : style->columns;
 	struct chart ch = { .curve = c,
 			    .glyphs = style->utf8 ? &unicode : &ascii,
-			    .colour = style->colour };
+			    .colour = style->colour,
+			    .rows = style->rows ? style->rows : 8 };
 	_cleanup_free_ double *mb = calloc(columns, sizeof(*mb));
 
 	if (!mb)
@@ -245,7 +247,7 @@ int textchart_print(FILE *out, const struct curve *c, const struct textchart_sty
 	scale(&ch);
 	ch.width = columns - (ch.label_width < 24 ? ch.label_width : 24) - 2;
 	fill_columns(&ch);
-	for (unsigned row = TEXTCHART_ROWS; row-- > 0;)
+	for (unsigned row = ch.rows; row-- > 0;)
 		print_row(out, &ch, row);
 	print_axis(out, &ch);
 	print_seconds(out, &ch);

@@ -179,18 +179,21 @@ static void try_pid(struct ability *a, pid_t pid)
 static const struct {
 	const char *name;
 	enum ability_state state; /* to begin with */
+	unsigned of;
 	void (*try)(struct ability *a);
 } rows[] = {
-	{ "kernel types (BTF)", ABILITY_OK, try_btf },
-	{ "capabilities", ABILITY_OK, try_caps },
-	{ "lockdown", ABILITY_OK, try_lockdown },
-	{ "locked memory", ABILITY_INFO, try_memlock },
-	{ "load programs", ABILITY_OK, rehearse_load },
-	{ "observe a child", ABILITY_OK, rehearse_child },
-	{ "PSS", ABILITY_OK, rehearse_pss },
-	{ "cgroup", ABILITY_INFO, try_cgroup },
-	{ "tracefs", ABILITY_INFO, try_tracefs },
-	{ "gnuplot", ABILITY_INFO, try_gnuplot },
+	{ "kernel types (BTF)", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_btf },
+	{ "capabilities", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_caps },
+	{ "lockdown", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_lockdown },
+	{ "locked memory", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_memlock },
+	{ "load programs", ABILITY_OK, OF_MEMORY | OF_PROFILE, rehearse_load },
+	{ "observe a child", ABILITY_OK, OF_MEMORY, rehearse_child },
+	{ "profile", ABILITY_OK, OF_PROFILE, rehearse_profile },
+	{ "inspection worker", ABILITY_OK, OF_PROFILE, rehearse_worker },
+	{ "PSS", ABILITY_OK, OF_MEMORY, rehearse_pss },
+	{ "cgroup", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_cgroup },
+	{ "tracefs", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_tracefs },
+	{ "gnuplot", ABILITY_INFO, OF_MEMORY, try_gnuplot },
 };
 
 size_t abilities_try(pid_t pid, struct ability ret[ABILITIES_MAX])
@@ -198,22 +201,28 @@ size_t abilities_try(pid_t pid, struct ability ret[ABILITIES_MAX])
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++, n++) {
-		ret[n] = (struct ability){ .name = rows[i].name, .state = rows[i].state };
+		ret[n] = (struct ability){ .name = rows[i].name,
+					   .state = rows[i].state,
+					   .of = rows[i].of };
 		rows[i].try(&ret[n]);
 	}
 	if (pid) {
-		ret[n] = (struct ability){ .name = "TracerPid", .state = ABILITY_OK };
+		ret[n] = (struct ability){ .name = "TracerPid",
+					   .state = ABILITY_OK,
+					   .of = OF_MEMORY | OF_PROFILE };
 		try_pid(&ret[n++], pid);
 	}
 	return n;
 }
 
-enum ability_state abilities_verdict(const struct ability *abilities, size_t count)
+enum ability_state abilities_verdict(const struct ability *abilities, size_t count,
+				     enum ability_of of)
 {
 	enum ability_state worst = ABILITY_OK;
 
 	for (size_t i = 0; i < count; i++)
-		if (abilities[i].state != ABILITY_INFO && abilities[i].state > worst)
+		if (abilities[i].of & of && abilities[i].state != ABILITY_INFO &&
+		    abilities[i].state > worst)
 			worst = abilities[i].state;
 	return worst;
 }

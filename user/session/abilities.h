@@ -13,8 +13,12 @@ enum ability_state {
 	ABILITY_INFO,	 /* good to know, nothing depends on it today */
 };
 
+/* The diagnostics that depend on it. */
+enum ability_of { OF_MEMORY = 1, OF_PROFILE = 2 };
+
 struct ability {
 	const char *name;
+	unsigned of; /* bits of enum ability_of */
 	enum ability_state state;
 	char detail[256]; /* what was found */
 	char remedy[256]; /* empty: none needed */
@@ -29,8 +33,9 @@ struct ability {
  */
 size_t abilities_try(pid_t pid, struct ability ret[ABILITIES_MAX]);
 
-/** Worst of them: ABILITY_MISSING refuses the memory diagnostic, ABILITY_LIMITED limits it, else it
- * works. */
-enum ability_state abilities_verdict(const struct ability *abilities, size_t count);
+/** Worst of those that @of depends on: ABILITY_MISSING refuses that diagnostic, ABILITY_LIMITED
+ * limits it, else it works. */
+enum ability_state abilities_verdict(const struct ability *abilities, size_t count,
+				     enum ability_of of);
 
 #endif

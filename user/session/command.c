@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ struct command {
 	int failure; /* the child writes errno here; closed by exec */
 	int status;
 	int reaped;
+	bool held; /* by ptrace, right after its exec */
 };
 
 static void child_run(char *const argv[], const struct identity *user, const sigset_t *mask,
@@ -89,11 +91,39 @@ pid_t command_pid(const struct command *c)
 	return c->pid;
 }
 
-int command_release(struct command *c, int *ret_exit, struct problem *problem)
+/* Up to its stop after exec; other stops on the way are signals, which it gets. */
+static void wait_held(struct command *c)
+{
+	int status;
+
+	while (waitpid(c->pid, &status, __WALL) == c->pid) {
+		if (!WIFSTOPPED(status)) { /* killed meanwhile */
+			c->status = status;
+			c->reaped = 1;
+			return;
+		}
+		if (status >> 16 == PTRACE_EVENT_EXEC) {
+			c->held = true;
+			return;
+		}
+		ptrace(PTRACE_CONT, c->pid, NULL, status >> 16 ? 0 : WSTOPSIG(status));
+	}
+}
+
+void command_continue(struct command *c)
+{
+	if (c->held)
+		ptrace(PTRACE_DETACH, c->pid, NULL, NULL);
+	c->held = false;
+}
+
+int command_release(struct command *c, bool hold, int *ret_exit, struct problem *problem)
 {
 	int err = 0;
 	ssize_t n;
 
+	/* without: its first moments are not unwound, and the profile says so */
+	hold = hold && !ptrace(PTRACE_SEIZE, c->pid, NULL, PTRACE_O_TRACEEXEC);
 	if (write(c->gate, "", 1) != 1)
 		return problem_set(problem, -errno, "start %.200s: %s", c->name, strerror(errno));
 	close(c->gate);
@@ -101,8 +131,11 @@ int command_release(struct command *c, int *ret_exit, struct problem *problem)
 	do /* end of file: exec has closed the other end */
 		n = read(c->failure, &err, sizeof(err));
 	while (n < 0 && errno == EINTR);
-	if (n != sizeof(err))
+	if (n != sizeof(err)) {
+		if (hold)
+			wait_held(c);
 		return 0;
+	}
 	*ret_exit = err == -ENOENT ? 127 : 126;
 	waitpid(c->pid, NULL, 0);
 	c->reaped = 1;

@@ -3,6 +3,7 @@
 #define TASKDIAG_COMMAND_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lib/identity.h"
@@ -20,9 +21,13 @@ pid_t command_pid(const struct command *c);
 
 /**
  * Lets it exec, and waits until it has. -ENOENT and friends if exec failed: *ret_exit is then 127
- * (not found) or 126 (found but not executable), as a shell gives it.
+ * (not found) or 126 (found but not executable), as a shell gives it. @hold: it has executed its
+ * new program then, but not one instruction of it: until command_continue().
  */
-int command_release(struct command *c, int *ret_exit, struct problem *problem);
+int command_release(struct command *c, bool hold, int *ret_exit, struct problem *problem);
+/** Lets it run when it is held; it is not traced from then on. If we die before, the kernel does.
+ */
+void command_continue(struct command *c);
 
 /** Reaps. -EAGAIN while it runs; else 0 and the wait(2) status. */
 int command_reap(struct command *c, int *ret_status);

@@ -100,14 +100,15 @@ static json_t *task_json(const struct session *s)
 	return task;
 }
 
-static json_t *limits_json(const struct session *s)
+static json_t *limits_json(const struct session *s, bool profile)
 {
 	json_t *limits = json_array();
 	const char *limit;
 
-	for (size_t i = 0; (limit = probes_limit(s->probes, i)); i++)
+	for (size_t i = 0; (limit = probes_limit(s->probes, profile, i)); i++)
 		json_array_append_new(limits, json_string(limit));
-	if (s->drops[DROP_IMAGES_FULL] || s->drops[DROP_TARGETS_FULL])
+	if (s->drops[DROP_IMAGES_FULL] || s->drops[DROP_TARGETS_FULL] ||
+	    (profile && s->drops[DROP_THREADS_FULL]))
 		json_array_append_new(
 		    limits,
 		    json_string("more processes at once than there is room for: see ledger.lost"));
@@ -119,7 +120,7 @@ static json_t *diagnostics_json(struct session *s)
 	json_t *diagnostics = json_object();
 
 	for (size_t i = 0; s->stream.collectors[i]; i++) {
-		json_t *limits = limits_json(s);
+		json_t *limits = limits_json(s, !strcmp(s->stream.collectors[i]->name, "profile"));
 
 		json_object_set_new(diagnostics, s->stream.collectors[i]->name,
 				    s->stream.collectors[i]->manifest(s->stream.selves[i], limits));
@@ -137,6 +138,7 @@ static json_t *ledger_json(const struct session *s)
 	json_object_set_new(lost, "ring_full", json_integer(s->drops[DROP_RING_FULL]));
 	json_object_set_new(lost, "targets_full", json_integer(s->drops[DROP_TARGETS_FULL]));
 	json_object_set_new(lost, "images_full", json_integer(s->drops[DROP_IMAGES_FULL]));
+	json_object_set_new(lost, "threads_full", json_integer(s->drops[DROP_THREADS_FULL]));
 	json_object_set_new(lost, "malformed", json_integer(s->stream.malformed));
 	json_object_set_new(lost, "late", json_integer(s->stream.late));
 	json_object_set_new(lost, "probe_missed", json_integer(s->missed));

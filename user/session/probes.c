@@ -12,29 +12,45 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
 #include "bpf/state.h"
+#include "lib/cleanup.h"
+#include "session/clock_events.h"
+#include "session/kernel_type.h"
 #include "taskdiag.skel.h"
 
-#define LIMITS_MAX 4
-#define LINKS_MAX 8
+#define LIMITS_MAX 8
+#define LINKS_MAX 16
 #define SAMPLE_BUFFER 65536
-#define OPTIONAL_PARTS 2 /* the first of parts[] */
+#define OPTIONAL_PARTS 2 /* the first of parts[]: found by trying to load */
+#define SLOTS_A_CPU 2	 /* enum slot_use of bpf/unwind.bpf.h */
+
+/* Which runs load a program. */
+enum use { USE_ALWAYS, USE_PROFILE, USE_WAITS };
 
 /* A program, and what to do on a kernel that refuses it. */
 struct part {
 	const char *name;
 	const char *older; /* does the same for older kernels; or NULL */
 	const char *limit; /* what is lost without; NULL: no run without it */
+	enum use use;
 };
 
 static const struct part parts[] = {
 	{ "memory_rss_stat", "memory_rss_stat_old",
-	  "peaks between two ticks are not seen: RSS is read at ticks only" },
-	{ "lifecycle_oom", NULL, "an OOM kill is seen as killed by signal 9" },
-	{ "lifecycle_fork", NULL, NULL },
-	{ "lifecycle_exec", NULL, NULL },
-	{ "lifecycle_exit", NULL, NULL },
+	  "peaks between two ticks are not seen: RSS is read at ticks only", USE_ALWAYS },
+	{ "lifecycle_oom", NULL, "an OOM kill is seen as killed by signal 9", USE_ALWAYS },
+	{ "profile_wake", NULL,
+	  "stacks of waits are those of the switch away, at most one a period and thread: shares "
+	  "of "
+	  "short waits may be wrong",
+	  USE_WAITS },
+	/* before lifecycle_exit: while its process is known */
+	{ "profile_exit", NULL, NULL, USE_PROFILE },
+	{ "profile_exec", NULL, NULL, USE_PROFILE },
+	{ "profile_switch", NULL, NULL, USE_WAITS },
+	{ "lifecycle_fork", NULL, NULL, USE_ALWAYS },
+	{ "lifecycle_exec", NULL, NULL, USE_ALWAYS },
+	{ "lifecycle_exit", NULL, NULL, USE_ALWAYS },
 };
 
 enum choice { CHOOSE_IT, CHOOSE_OLDER, CHOOSE_NONE, CHOICES };
@@ -44,12 +60,16 @@ struct probes {
 	struct ring_buffer *ring;
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
-	struct bpf_link *adopt, *sample;
+	struct bpf_link *switches[2]; /* profile_switch, profile_wake */
+	struct bpf_link *adopt, *sample, *threads;
+	struct clock_events *clock;
 	record_fn fn;
 	void *context;
 	enum choice choices[sizeof(parts) / sizeof(parts[0])];
 	bool event_driven;
+	bool profile, waits, wakes;
 	char *limits[LIMITS_MAX];
+	bool limits_profile[LIMITS_MAX]; /* it is the profile's, not of memory */
 	size_t limit_count;
 	uint32_t nr_cpus;
 	unsigned char *buffer; /* of SAMPLE_BUFFER bytes */
@@ -64,12 +84,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
-static int limit_add(struct probes *p, const char *name, const char *limit, int err)
+static int limit_add(struct probes *p, const struct part *part, int err)
 {
 	if (p->limit_count == LIMITS_MAX)
 		return 0;
-	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", limit, name, strerror(-err)) < 0)
+	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", part->limit, part->name,
+		     strerror(-err)) < 0)
 		return -ENOMEM;
+	p->limits_profile[p->limit_count] = part->use != USE_ALWAYS;
 	p->limit_count++;
 	return 0;
 }
@@ -80,6 +102,46 @@ static void memlock_raise(void)
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+static struct bpf_program *program_of(const struct probes *p, size_t i)
+{
+	const char *name = p->choices[i] == CHOOSE_OLDER ? parts[i].older : parts[i].name;
+
+	return bpf_object__find_program_by_name(p->skel->obj, name);
+}
+
+static bool part_is_used(const struct probes *p, size_t i)
+{
+	if (parts[i].use == USE_ALWAYS)
+		return true;
+	if (!strcmp(parts[i].name, "profile_wake") && !p->wakes)
+		return false;
+	return parts[i].use == USE_PROFILE ? p->profile : p->waits;
+}
+
+/* Without a profile its maps would only take room: the programs then never reach them. */
+static int skel_open_profile(struct probes *p)
+{
+	struct bpf_map *const maps[] = {
+		p->skel->maps.chunks,		p->skel->maps.unwind_mappings,
+		p->skel->maps.unwind_processes, p->skel->maps.unwind_slots,
+		p->skel->maps.threads,		p->skel->maps.stacks_seen,
+	};
+	int err = 0;
+
+	for (size_t i = 0; !err && !p->profile && i < sizeof(maps) / sizeof(maps[0]); i++)
+		err = bpf_map__set_autocreate(maps[i], false);
+	if (!err)
+		err =
+		    bpf_map__set_max_entries(p->skel->maps.unwind_slots, p->nr_cpus * SLOTS_A_CPU);
+	for (size_t i = OPTIONAL_PARTS; !err && i < sizeof(parts) / sizeof(parts[0]); i++)
+		err = bpf_program__set_autoload(program_of(p, i), part_is_used(p, i));
+	if (!err)
+		err = bpf_program__set_autoload(p->skel->progs.profile_clock, p->profile);
+	if (!err)
+		err = bpf_program__set_autoload(p->skel->progs.profile_threads, p->profile);
+	return err;
 }
 
 static int skel_open(struct probes *p, const struct probes_config *config)
@@ -93,6 +155,11 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 	skel->rodata->config.nr_cpus = p->nr_cpus;
 	skel->rodata->config.follow_children = config->follow_children;
 	skel->rodata->config.ring_wake_bytes = config->ring_bytes / 4;
+	skel->rodata->config.period_ns = config->period_ns;
+	skel->rodata->config.waits = p->waits;
+	skel->rodata->config.wake_hook = p->wakes;
+	skel->rodata->config.hold = config->hold;
+	skel->rodata->config.thread_size = 16384; /* x86-64 without KASAN */
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	err = bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
 	if (!err)
@@ -101,14 +168,7 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 		err = bpf_map__set_value_size(skel->maps.image_zero, image_bytes(p->nr_cpus));
 	if (!err)
 		err = bpf_map__set_value_size(skel->maps.tasks, task_state_bytes(p->nr_cpus));
-	return err;
-}
-
-static struct bpf_program *program_of(const struct probes *p, size_t i)
-{
-	const char *name = p->choices[i] == CHOOSE_OLDER ? parts[i].older : parts[i].name;
-
-	return bpf_object__find_program_by_name(p->skel->obj, name);
+	return err ? err : skel_open_profile(p);
 }
 
 static int skel_try(struct probes *p, const struct probes_config *config)
@@ -159,7 +219,7 @@ static int skel_load(struct probes *p, const struct probes_config *config)
 	}
 	for (size_t i = 0; !err && i < OPTIONAL_PARTS; i++)
 		if (p->choices[i] == CHOOSE_NONE)
-			limit_add(p, parts[i].name, parts[i].limit, cause);
+			limit_add(p, &parts[i], cause);
 	return err;
 }
 
@@ -174,6 +234,21 @@ static int load_problem(struct problem *problem, int err)
 	    problem, err,
 	    "load BPF programs: %s: this kernel refuses them; see: taskdiag-bpf doctor",
 	    strerror(-err));
+}
+
+static const struct part *part_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (!strcmp(parts[i].name, name))
+			return &parts[i];
+	return NULL;
+}
+
+static bool wake_hook_exists(const struct probes_config *config)
+{
+	if (config->without && strstr(config->without, "profile_wake"))
+		return false;
+	return kernel_type_exists("btf_trace_sched_exit_tp");
 }
 
 int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem)
@@ -192,6 +267,11 @@ int probes_new(const struct probes_config *config, struct probes **ret, struct p
 	if (!p)
 		return -ENOMEM;
 	p->nr_cpus = cpus;
+	p->profile = config->period_ns > 0;
+	p->waits = p->profile && config->waits;
+	p->wakes = p->waits && wake_hook_exists(config);
+	if (p->waits && !p->wakes)
+		limit_add(p, part_find("profile_wake"), -ENOENT);
 	p->buffer = malloc(SAMPLE_BUFFER);
 	print_verbose = config->verbose;
 	libbpf_set_print(print_libbpf);
@@ -214,6 +294,17 @@ static int on_record(void *context, void *data, size_t bytes)
 	return 0;
 }
 
+static void keep_link(struct probes *p, const struct part *part, struct bpf_link *link)
+{
+	if (!strcmp(part->name, "profile_switch"))
+		p->switches[0] = link;
+	else if (!strcmp(part->name, "profile_wake"))
+		p->switches[1] = link;
+	else
+		p->links[p->link_count++] = link;
+	p->event_driven |= !strcmp(part->name, "memory_rss_stat");
+}
+
 static int attach_parts(struct probes *p, struct problem *problem)
 {
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -225,17 +316,32 @@ static int attach_parts(struct probes *p, struct problem *problem)
 			continue;
 		link = bpf_program__attach(program);
 		if (link) {
-			p->links[p->link_count++] = link;
-			p->event_driven |= !strcmp(parts[i].name, "memory_rss_stat");
+			keep_link(p, &parts[i], link);
 			continue;
 		}
 		err = -errno;
 		if (!parts[i].limit)
 			return problem_set(problem, err, "attach %s: %s: see: taskdiag-bpf doctor",
 					   parts[i].name, strerror(-err));
-		limit_add(p, parts[i].name, parts[i].limit, err);
+		limit_add(p, &parts[i], err);
 	}
 	return 0;
+}
+
+static int attach_profile(struct probes *p, struct problem *problem)
+{
+	uint64_t period_ns = p->skel->rodata->config.period_ns;
+	int err;
+
+	p->threads = bpf_program__attach_iter(p->skel->progs.profile_threads, NULL);
+	if (!p->threads)
+		return problem_set(problem, -errno, "thread iterator: %s", strerror(errno));
+	err = clock_events_new(p->skel->progs.profile_clock, period_ns, &p->clock);
+	return err ? problem_set(problem, err,
+				 "clock event (perf_event_open): %s: needs CAP_PERFMON; see: "
+				 "taskdiag-bpf doctor",
+				 strerror(-err))
+		   : 0;
 }
 
 int probes_attach(struct probes *p, record_fn fn, void *context, struct problem *problem)
@@ -256,11 +362,29 @@ int probes_attach(struct probes *p, record_fn fn, void *context, struct problem 
 				   "task iterator: %s: needs Linux 5.8; see: taskdiag-bpf doctor",
 				   strerror(-err));
 	}
-	return attach_parts(p, problem);
+	err = attach_parts(p, problem);
+	return err || !p->profile ? err : attach_profile(p, problem);
+}
+
+static void leave_switches(struct probes *p)
+{
+	for (size_t i = 0; i < sizeof(p->switches) / sizeof(p->switches[0]); i++) {
+		bpf_link__destroy(p->switches[i]);
+		p->switches[i] = NULL;
+	}
+}
+
+void probes_leave_switches(struct probes *p)
+{
+	p->skel->bss->profile_outside = 1;
+	leave_switches(p);
 }
 
 void probes_detach(struct probes *p)
 {
+	clock_events_free(p->clock);
+	p->clock = NULL;
+	leave_switches(p);
 	while (p->link_count)
 		bpf_link__destroy(p->links[--p->link_count]);
 	if (p->sample)
@@ -274,6 +398,7 @@ void probes_free(struct probes *p)
 	probes_detach(p);
 	bpf_link__destroy(p->adopt);
 	bpf_link__destroy(p->sample);
+	bpf_link__destroy(p->threads);
 	ring_buffer__free(p->ring);
 	taskdiag_bpf__destroy(p->skel);
 	for (size_t i = 0; i < p->limit_count; i++)
@@ -337,6 +462,35 @@ static int iterate(struct probes *p, struct bpf_link *link, record_fn fn, void *
 int probes_sample(struct probes *p, record_fn fn, void *context)
 {
 	return iterate(p, p->sample, fn, context);
+}
+
+int probes_threads(struct probes *p, record_fn fn, void *context)
+{
+	return iterate(p, p->threads, fn, context);
+}
+
+void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,
+			int *ret_processes)
+{
+	*ret_chunks = bpf_map__fd(p->skel->maps.chunks);
+	*ret_mappings = bpf_map__fd(p->skel->maps.unwind_mappings);
+	*ret_processes = bpf_map__fd(p->skel->maps.unwind_processes);
+}
+
+int probes_execs(const struct probes *p, uint32_t tgid, uint64_t start_ns, uint32_t *ret)
+{
+	struct target target;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.targets), &tgid, &target) ||
+	    target.start_ns != start_ns)
+		return -ESRCH;
+	*ret = target.execs;
+	return 0;
+}
+
+bool probes_wakes(const struct probes *p)
+{
+	return p->wakes;
 }
 
 static uint64_t control_adopted(const struct probes *p, uint64_t *ret_seen)
@@ -466,7 +620,10 @@ bool probes_event_driven(const struct probes *p)
 	return p->event_driven;
 }
 
-const char *probes_limit(const struct probes *p, size_t index)
+const char *probes_limit(const struct probes *p, bool profile, size_t index)
 {
-	return index < p->limit_count ? p->limits[index] : NULL;
+	for (size_t i = 0; i < p->limit_count; i++)
+		if (p->limits_profile[i] == profile && !index--)
+			return p->limits[i];
+	return NULL;
 }

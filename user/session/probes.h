@@ -20,6 +20,9 @@ struct probes_config {
 	bool follow_children;
 	const char *without; /* names of optional programs to do without, for tests; or NULL */
 	bool verbose;	     /* libbpf's own messages to stderr */
+	uint64_t period_ns;  /* of the profile's marks; 0: no profile */
+	bool waits;	     /* the profile also tells what threads wait for */
+	bool hold;	     /* a command is started, and stopped at its exec */
 };
 
 /* What a record is handed to. @record is valid during the call only; hostile sizes are possible,
@@ -47,6 +50,21 @@ int probes_drain(struct probes *p);
 /** Reads one tick: @fn gets a task_sample, then process_samples and thread_samples. 0 or -errno. */
 int probes_sample(struct probes *p, record_fn fn, void *context);
 
+/* With a profile only: */
+
+/** Adopts the threads of the processes that are targets, and reads what each does now: @fn gets
+ * state_samples. 0 or -errno. */
+int probes_threads(struct probes *p, record_fn fn, void *context);
+/** fds of the tables that unwind/ fills; borrowed. */
+void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,
+			int *ret_processes);
+/** How often the process has executed a program since it is observed; -ESRCH: it is no target. */
+int probes_execs(const struct probes *p, uint32_t tgid, uint64_t start_ns, uint32_t *ret);
+/** Leaves context switches alone from now on: they come too often. Waits are then read by
+ * probes_threads(). */
+void probes_leave_switches(struct probes *p);
+bool probes_wakes(const struct probes *p); /* waits are walked by who waited (sched_exit_tp) */
+
 /** Peak of the task as the kernel kept it: bytes, time, epoch. Zeros without rss_stat. */
 void probes_task_peak(const struct probes *p, uint64_t *ret_bytes, uint64_t *ret_ns,
 		      uint64_t *ret_epoch);
@@ -63,7 +81,8 @@ probes_missed(const struct probes *p); /* events that the kernel did not run a p
 uint64_t probes_resolution(const struct probes *p);
 
 bool probes_event_driven(const struct probes *p); /* rss_stat is attached */
-/** Index from 0; NULL after the last: a sentence on what is missing and why. */
-const char *probes_limit(const struct probes *p, size_t index);
+/** Index from 0; NULL after the last: a sentence on what is missing and why; of the profile, or of
+ * all else. */
+const char *probes_limit(const struct probes *p, bool profile, size_t index);
 
 #endif

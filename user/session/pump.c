@@ -11,12 +11,13 @@
 
 #include "lib/clock.h"
 #include "session/state.h"
+#include "unwind/unwinder.h"
 
 #define EVENTS_MAX 16
 #define GAP_MIN_NS (50 * NS_PER_MS) /* shorter ones are the scheduler's everyday */
 
 /* What an epoll event is about; FROM_PID and above: pidfd number data - FROM_PID. */
-enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_PID };
+enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_UNWINDER, FROM_OUTSIDE, FROM_PID };
 
 static const int stopping_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 static const int forwarded_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
@@ -80,6 +81,11 @@ static int open_signals(struct session *s)
 	return s->signals < 0 ? -errno : watch(s, s->signals, FROM_SIGNAL);
 }
 
+int pump_watch_outside(struct session *s)
+{
+	return watch(s, s->outside_timer, FROM_OUTSIDE);
+}
+
 int pump_open(struct session *s, struct problem *problem)
 {
 	int err;
@@ -92,6 +98,8 @@ int pump_open(struct session *s, struct problem *problem)
 		err = open_signals(s);
 	if (!err)
 		err = watch(s, probes_ring_fd(s->probes), FROM_RING);
+	if (!err && s->o.unwinder)
+		err = watch(s, unwinder_fd(s->o.unwinder), FROM_UNWINDER);
 	for (size_t i = 0; !err && i < s->root_count; i++)
 		if (s->pidfds[i] >= 0)
 			err = watch(s, s->pidfds[i], FROM_PID + i);
@@ -126,6 +134,8 @@ static void take_tick(struct session *s)
 		    s->stream.collectors[i]->tick(s->stream.selves[i]))
 			s->samples_failed++;
 	stream_forget(&s->stream, 2);
+	if (profiling_is_on(s))
+		profiling_tick(s);
 	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
 	status_show(s);
 }
@@ -182,6 +192,13 @@ static void dispatch(struct session *s, uint64_t from)
 		break;
 	case FROM_SIGNAL:
 		on_signal(s);
+		break;
+	case FROM_UNWINDER:
+		probes_drain(s->probes); /* processes are known before their mappings change */
+		unwinder_pump(s->o.unwinder);
+		break;
+	case FROM_OUTSIDE:
+		profiling_outside(s);
 		break;
 	default:
 		on_root_ended(s, from - FROM_PID);

@@ -2,6 +2,7 @@
 #include "session/rehearsal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,10 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "inspect/inspect.h"
 #include "session/probes.h"
 
 #define SAY(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
 #define CHILD_BYTES (8u << 20)
+#define PROFILE_PERIOD_NS 10000000
+#define WORKER_NS 5000000000ull
 
 static struct probes_config config(void)
 {
@@ -57,7 +61,7 @@ static void missing(struct ability *a, const struct problem *problem, int err)
 
 static void tell_limits(struct ability *a, const struct probes *p)
 {
-	const char *limit = probes_limit(p, 0);
+	const char *limit = probes_limit(p, false, 0);
 
 	if (!limit)
 		return;
@@ -165,4 +169,61 @@ void rehearse_pss(struct ability *a)
 	a->state = ABILITY_LIMITED;
 	SAY(a->detail, "/proc/self/smaps_rollup: %s", strerror(errno));
 	SAY(a->remedy, "a kernel with CONFIG_PROC_PAGE_MONITOR=y; PSS is left empty without");
+}
+
+/* Loads and attaches what a profile needs, and lets its clock beat. */
+void rehearse_profile(struct ability *a)
+{
+	struct probes_config small = config();
+	struct problem problem = {};
+	struct probes *p = NULL;
+	int err;
+
+	small.period_ns = PROFILE_PERIOD_NS;
+	small.waits = true;
+	err = probes_new(&small, &p, &problem);
+	if (!err)
+		err = probes_attach(p, remember, &(struct seen){}, &problem);
+	if (err) {
+		missing(a, &problem, err);
+	} else if (probes_wakes(p)) {
+		SAY(a->detail, "clock events; waits are walked by the thread that waited");
+	} else {
+		a->state = ABILITY_LIMITED;
+		SAY(a->detail, "%.255s", probes_limit(p, true, 0));
+		SAY(a->remedy, "Linux 6.16, which has the tracepoint sched_exit_tp");
+	}
+	probes_free(p);
+}
+
+static void take_rows(void *context, int err, const char *cause, const struct inspect_rows *rows)
+{
+	struct ability *a = context;
+
+	if (!err) {
+		SAY(a->detail, "a worker without privilege; %zu rows of our own program",
+		    rows->row_count);
+		return;
+	}
+	a->state = ABILITY_MISSING;
+	SAY(a->detail, "%.255s", cause);
+	SAY(a->remedy, "seccomp must allow a process to restrict itself (prctl, seccomp)");
+}
+
+void rehearse_worker(struct ability *a)
+{
+	static char *const argv[] = { "/proc/self/exe", "inspect-worker", NULL };
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct inspect *inspect = NULL;
+	int err = fd < 0 ? -errno : inspect_new(argv, &inspect);
+
+	if (!err)
+		err = inspect_rows(inspect, fd, take_rows, a);
+	if (!err)
+		err = inspect_wait(inspect, WORKER_NS);
+	if (err)
+		take_rows(a, err, strerror(-err), NULL);
+	inspect_free(inspect);
+	if (fd >= 0)
+		close(fd);
 }

@@ -9,6 +9,10 @@
 void rehearse_load(struct ability *a);
 /** Observes a child that touches 8 MiB and ends: fork to exit, every page. */
 void rehearse_child(struct ability *a);
+/** Loads and attaches what a profile needs. */
+void rehearse_profile(struct ability *a);
+/** Lets the worker read our own program. */
+void rehearse_worker(struct ability *a);
 /** Reads our own smaps_rollup. */
 void rehearse_pss(struct ability *a);
 

@@ -14,8 +14,10 @@
 #include "session/pump.h"
 #include "session/state.h"
 #include "session/target.h"
+#include "unwind/unwinder.h"
 
 #define OUTPUT_TRIES 100
+#define COMMAND_HELD_NS (2 * NS_PER_S) /* at most, for its tables */
 
 /* As a shell would take it again. */
 static void quote(FILE *out, const char *arg)
@@ -120,6 +122,10 @@ static int find_collectors(struct session *s)
 		if (!s->stream.selves[i])
 			return -ENOMEM;
 		s->stream.collectors[i] = c;
+		if (!strcmp(c->name, "profile")) {
+			s->o.period_ns = NS_PER_S / s->options.frequency_hz;
+			s->o.waits = !s->options.cpu_only;
+		}
 	}
 	return 0;
 }
@@ -131,11 +137,16 @@ static int attach(struct session *s, struct problem *problem)
 		.follow_children = s->options.follow_children,
 		.without = getenv("TASKDIAG_WITHOUT"),
 		.verbose = s->options.verbose,
+		.period_ns = s->o.period_ns,
+		.waits = s->o.waits,
+		.hold = s->command && profiling_is_on(s),
 	};
 	struct root roots[MAX_ROOTS] = {};
 	uint64_t seen = 0;
 	int err = probes_new(&config, &s->probes, problem);
 
+	if (!err && profiling_is_on(s))
+		err = profiling_new(s, problem);
 	if (!err)
 		err = probes_attach(s->probes, stream_record, &s->stream, problem);
 	if (err)
@@ -150,6 +161,8 @@ static int attach(struct session *s, struct problem *problem)
 					  "pid %d: ended while we attached; start it with: "
 					  "taskdiag-bpf -- COMMAND",
 					  s->roots[i]);
+	if (!err && profiling_is_on(s))
+		err = profiling_begin(s, problem);
 	s->o.event_driven = probes_event_driven(s->probes);
 	s->o.resolution_bytes = probes_resolution(s->probes);
 	s->attached_ns = clock_boot_ns();
@@ -159,11 +172,16 @@ static int attach(struct session *s, struct problem *problem)
 /* Time 0 of a command is its exec: before it, what is in the process is ours. */
 static int release(struct session *s, int *ret_exit, struct problem *problem)
 {
-	int err = command_release(s->command, ret_exit, problem);
+	int err = command_release(s->command, profiling_is_on(s), ret_exit, problem);
 
 	if (err)
 		return err;
 	probes_drain(s->probes);
+	if (profiling_is_on(s)) { /* its first instruction is unwound, too */
+		unwinder_pump(s->o.unwinder);
+		unwinder_settle(s->o.unwinder, COMMAND_HELD_NS);
+	}
+	command_continue(s->command);
 	s->o.start_ns = s->stream.root_exec_ns ? s->stream.root_exec_ns : clock_boot_ns();
 	return 0;
 }
@@ -199,7 +217,7 @@ int session_new(const struct session_options *options, struct session **ret, int
 	if (!s)
 		return -ENOMEM;
 	s->options = *options;
-	s->epoll = s->timer = s->signals = s->status = -1;
+	s->epoll = s->timer = s->signals = s->outside_timer = s->status = -1;
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		s->pidfds[i] = -1;
 	s->stream.o = &s->o;
@@ -225,6 +243,7 @@ void session_free(struct session *s)
 	rundir_free(s->rundir);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		s->stream.collectors[i]->free(s->stream.selves[i]);
+	profiling_free(s);
 	processes_free(s->o.processes);
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		if (s->pidfds[i] >= 0)
@@ -266,6 +285,8 @@ void session_finish(struct session *s)
 	probes_drain(s->probes);
 	stream_forget(&s->stream, 1);
 	s->o.end_ns = clock_boot_ns();
+	if (profiling_is_on(s))
+		profiling_end(s);
 	probes_drops(s->probes, s->drops);
 	s->missed = probes_missed(s->probes);
 	probes_images(s->probes, last_image, s);

@@ -14,7 +14,7 @@ static uint64_t losses(const struct session *s)
 
 	probes_drops(s->probes, drops);
 	return drops[DROP_RING_FULL] + drops[DROP_TARGETS_FULL] + drops[DROP_IMAGES_FULL] +
-	       s->stream.malformed + s->stream.late;
+	       drops[DROP_THREADS_FULL] + s->stream.malformed + s->stream.late;
 }
 
 void status_show(const struct session *s)

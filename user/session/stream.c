@@ -15,7 +15,7 @@ static int on_process(struct stream *s, const struct event_header *h)
 	if (p->end != END_RUNNING)
 		return -ESRCH;
 	p->pid = h->pid;
-	p->root |= e->root;
+	p->root |= e->root & ROOT_NAMED;
 	memcpy(p->name, e->name, sizeof(p->name));
 	p->name[sizeof(p->name) - 1] = 0;
 	p->last_tick = s->o->tick;
@@ -58,8 +58,23 @@ static int on_oom(struct stream *s, const struct event_header *h)
 	return 0;
 }
 
+/* Threads and stacks are for collectors only. */
+static int on_profile(struct stream *s, const struct event_header *h)
+{
+	(void)s;
+	(void)h;
+	return 0;
+}
+
+static size_t stack_bytes(const struct event_header *h)
+{
+	const struct stack_event *e = (const struct stack_event *)h;
+
+	return sizeof(*e) + (size_t)e->frame_count * sizeof(uint64_t);
+}
+
 static const struct {
-	size_t bytes;
+	size_t bytes; /* exactly; of a stack, its head */
 	int (*apply)(struct stream *s, const struct event_header *h); /* -ESRCH: late */
 } handlers[] = {
 	[EV_PROCESS] = { sizeof(struct process_event), on_process },
@@ -67,16 +82,25 @@ static const struct {
 	[EV_EXIT] = { sizeof(struct exit_event), on_end },
 	[EV_IMAGE_END] = { sizeof(struct image_event), on_image_end },
 	[EV_OOM] = { sizeof(struct event_header), on_oom },
+	[EV_THREAD] = { sizeof(struct thread_event), on_profile },
+	[EV_THREAD_END] = { sizeof(struct thread_event), on_profile },
+	[EV_STACK] = { sizeof(struct stack_event), on_profile },
+	[EV_MARKS] = { sizeof(struct marks_event), on_profile },
 };
 
 void stream_record(void *context, const void *record, size_t bytes)
 {
 	const struct event_header *h = record;
 	struct stream *s = context;
+	size_t wanted;
 
 	if (bytes < sizeof(*h) || h->type >= sizeof(handlers) / sizeof(handlers[0]) ||
-	    !handlers[h->type].apply || bytes < handlers[h->type].bytes ||
-	    h->size != handlers[h->type].bytes) {
+	    !handlers[h->type].apply || bytes < handlers[h->type].bytes) {
+		s->malformed++;
+		return;
+	}
+	wanted = h->type == EV_STACK ? stack_bytes(h) : handlers[h->type].bytes;
+	if (h->size != wanted || bytes < wanted) {
 		s->malformed++;
 		return;
 	}
@@ -92,12 +116,22 @@ void stream_record(void *context, const void *record, size_t bytes)
 		processes_trim(s->o->processes);
 }
 
+static void see_process(struct stream *s, const struct process_sample *sample)
+{
+	struct process *p = processes_find(s->o->processes, sample->tgid, sample->start_ns);
+
+	if (p && p->end == END_RUNNING)
+		p->last_tick = s->o->tick;
+}
+
 void stream_sample(void *context, const void *record, size_t bytes)
 {
 	const struct sample_header *h = record;
 	struct stream *s = context;
 
 	(void)bytes; /* equals h->size: probes_sample() has split them by it */
+	if (h->type == SAMPLE_PROCESS && h->size == sizeof(struct process_sample))
+		see_process(s, (const struct process_sample *)h);
 	for (size_t i = 0; s->collectors[i]; i++)
 		if (s->collectors[i]->sample)
 			s->collectors[i]->sample(s->selves[i], h);

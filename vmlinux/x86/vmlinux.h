@@ -12,6 +12,7 @@ typedef __s64 s64;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef int pid_t;
+typedef unsigned short umode_t;
 typedef _Bool bool;
 enum { false, true };
 typedef struct { int counter; } atomic_t;
@@ -19,9 +20,16 @@ typedef struct { int counter; } atomic_t;
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct percpu_counter;
 struct mm_struct;
+struct inode;
+struct file;
+struct fdtable;
+struct files_struct;
+struct sched_info;
+struct sched_entity;
 struct upid;
 struct pid;
 struct signal_struct;
+struct thread_info;
 struct task_struct;
 struct bpf_iter_meta;
 struct bpf_iter__task;
@@ -33,7 +41,33 @@ struct percpu_counter {
 };
 
 struct mm_struct {
+	long unsigned int exec_vm;
 	struct percpu_counter rss_stat[4];
+};
+
+struct inode {
+	umode_t i_mode;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct sched_info {
+	long long unsigned int run_delay;
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime;
 };
 
 struct upid {
@@ -54,19 +88,35 @@ struct signal_struct {
 	long unsigned int maj_flt;
 };
 
+struct thread_info {
+	u32 cpu;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
+	void *stack;
 	unsigned int flags;
+	int on_cpu;
+	struct sched_entity se;
+	bool throttled;
+	struct sched_info sched_info;
 	struct mm_struct *mm;
 	int exit_code;
+	unsigned int in_iowait: 1;
+	unsigned int in_memstall: 1;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	long unsigned int nvcsw;
+	long unsigned int nivcsw;
 	u64 start_boottime;
 	long unsigned int min_flt;
 	long unsigned int maj_flt;
 	char comm[16];
+	struct files_struct *files;
 	struct signal_struct *signal;
 };
 

@@ -221,6 +221,8 @@ const chart = (() => {
 				if (flag)
 					placeFlag(g);
 				document.getElementById('reset').hidden = !g.isZoomed();
+				document.getElementById('to-profile').hidden =
+					!g.isZoomed() || !profileview.has();
 			},
 			highlightCallback: (event, x) =>
 				show(rows.find((r) => r[0] === x), `at ${data.seconds(x)}`),
@@ -244,6 +246,13 @@ const chart = (() => {
 		placeFlag(graph);
 	}
 
+	/* The window as a range of the profile, in its tab. */
+	function toProfile() {
+		const [from, to] = graph.xAxisRange();
+		document.getElementById('tab-profile').click();
+		profileview.choose(from, to);
+	}
+
 	function build() {
 		if (!data.run.rows.length) {
 			plot.append(
@@ -260,6 +269,7 @@ const chart = (() => {
 		buildFlag();
 		showPeak(rows);
 		document.getElementById('reset').addEventListener('click', () => graph.resetZoom());
+		document.getElementById('to-profile').addEventListener('click', toProfile);
 		matchMedia('(prefers-color-scheme: dark)')
 			.addEventListener('change', () => graph.updateOptions(theme()));
 	}

@@ -79,6 +79,9 @@ const data = (() => {
 		manifest: run.manifest,
 		task: run.manifest.task || {},
 		memory,
+		/* a run that was to profile only has nothing to say about memory */
+		hasMemory: !document.getElementById('profile') ||
+			!!(run.manifest.diagnostics || {}).memory,
 		column,
 		isNumber,
 		visible,

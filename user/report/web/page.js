@@ -67,11 +67,60 @@
 	put('end', facts.end);
 	put('verdict', verdicts[facts.verdict]);
 	document.getElementById('end').classList.add(endClass());
+	/* Two tabs when there are two diagnostics, else the one that there is. */
+	const panels = {
+		memory: document.getElementById('panel-memory'),
+		profile: document.getElementById('panel-profile')
+	};
+
+	function show(name) {
+		for (const [key, panel] of Object.entries(panels)) {
+			const tab = document.getElementById(`tab-${key}`);
+			panel.hidden = key !== name;
+			tab.setAttribute('aria-selected', key === name);
+			tab.tabIndex = key === name ? 0 : -1;
+		}
+	}
+
+	function tabs() {
+		const list = document.getElementById('tabs'), names = Object.keys(panels);
+		list.hidden = false;
+		names.forEach((name, i) => {
+			const tab = document.getElementById(`tab-${name}`);
+			const other = document.getElementById(`tab-${names[1 - i]}`);
+			tab.addEventListener('click', () => show(name));
+			tab.addEventListener('keydown', (event) => {
+				if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')
+					return;
+				show(names[1 - i]);
+				other.focus();
+			});
+		});
+		document.getElementById('verdict').addEventListener('click', () => show('memory'));
+		show(location.hash === '#profile' ? 'profile' : 'memory');
+	}
+
+	async function profileTab() {
+		if (!document.getElementById('profile'))
+			return;
+		if (data.hasMemory) {
+			put('kinds', 'memory and profile report');
+			tabs();
+		} else {
+			put('kinds', 'profile report');
+			show('profile');
+		}
+		await profileview.make(panels.profile);
+		if (!data.hasMemory)
+			panels.profile.append(document.getElementById('quality'));
+	}
+
 	const good = facts.verdict === 'complete';
 	document.getElementById('verdict').classList.add(good ? 'good' : 'warn');
-	put('footer', footer());
+	put('footer', data.hasMemory ? footer() : footer().replace(/; .*/, ''));
 	tiles();
 	chart.build();
 	quality.build();
 	table.build();
+	profileTab();
 })();

@@ -1,0 +1,119 @@
+/* unwind.bpf.h - walks user stacks in the kernel: tables, slots, and the loop around unwind_step.h.
+ *
+ *   slot_of_cpu() │ slot_claim() ──► unwind_stack(slot, registers) ──► state->frames, outcome
+ *
+ * The body of the loop is a global function: the verifier checks it once, not per frame (14,000
+ * instructions for 255 frames, on every kernel from 5.10 on).
+ */
+#ifndef TASKDIAG_UNWIND_BPF_H
+#define TASKDIAG_UNWIND_BPF_H
+
+#include "unwind_process.bpf.h"
+#include "unwind_step.h"
+
+struct chunk_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, CHUNK_WORDS * 8);
+};
+
+/* number → chunk of the table space. Written by unwind/; read by every walk. 256 MiB; when full the
+ * file has no rows, and its frames are guessed or end there (counted by outcome). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CHUNKS_MAX);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct chunk_inner);
+} chunks __weak SEC(".maps");
+
+/* number → mapping, ranges per process. Written by unwind/ through mmap; read by every walk. When
+ * full the process has none: UNWIND_NO_MAPPING counts it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAPPINGS_MAX);
+	__type(key, __u32);
+	__type(value, struct mapping);
+} unwind_mappings __weak SEC(".maps");
+
+/* Where a walk keeps its state: two slots a CPU (see enum slot_use) and then a pool for programs
+ * that may be preempted. max_entries is set before load. */
+struct unwind_slot {
+	__u32 claimed;
+	__u32 pad;
+	struct unwind_state state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct unwind_slot);
+} unwind_slots __weak SEC(".maps");
+
+/* The clock's interrupt may come in the midst of a switch: each has a slot of its own. */
+enum slot_use { SLOT_CLOCK, SLOT_SWITCH, SLOT_USES };
+
+static __always_inline const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk)
+{
+	__u32 zero = 0;
+	void *inner = bpf_map_lookup_elem(&chunks, &chunk);
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+static __always_inline const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i)
+{
+	return bpf_map_lookup_elem(&unwind_mappings, &i);
+}
+
+static __always_inline long unwind_read(struct unwind_state *s, void *to, __u32 bytes,
+					__u64 address)
+{
+	return bpf_probe_read_user(to, bytes, (void *)address);
+}
+
+static __always_inline struct unwind_state *slot_state(__u32 slot)
+{
+	struct unwind_slot *s = bpf_map_lookup_elem(&unwind_slots, &slot);
+
+	return s ? &s->state : NULL;
+}
+
+static __always_inline __u32 slot_of_cpu(enum slot_use use)
+{
+	return bpf_get_smp_processor_id() * SLOT_USES + use;
+}
+
+/* One frame. Global, and so checked once. */
+__noinline int unwind_step(__u32 slot)
+{
+	struct unwind_state *s = slot_state(slot);
+
+	return s ? unwind_advance(s) : UNWIND_NO_PROCESS;
+}
+
+/* The walk: @s must be begun. Returns the outcome. */
+static __always_inline int unwind_walk(__u32 slot, struct unwind_state *s, __u32 tgid,
+				       __u64 start_ns, __u32 execs)
+{
+	struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &tgid);
+	int outcome = UNWIND_RUNNING;
+
+	if (!process || process->start_ns != start_ns || process->execs != execs) {
+		unwind_frame(s, s->pc);
+		return UNWIND_NO_PROCESS;
+	}
+	s->first = process->first;
+	s->count = process->count;
+	for (int i = 0; i < FRAMES_MAX; i++) {
+		outcome = unwind_step(slot);
+		if (outcome)
+			break;
+	}
+	return outcome ? outcome : UNWIND_DEPTH;
+}
+
+#endif

@@ -1,0 +1,203 @@
+/* samples: interned raw stacks and marks per slice of time. Oracle: a naive table of every mark. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "aggregate/samples.h"
+
+#define START 1000000ULL
+#define SLICE 100ULL
+
+struct sum {
+	uint64_t marks, of_slice[SAMPLES_SLICES_MAX + 1], of_node[64];
+	size_t cells;
+};
+
+static int add_up(void *context, const struct samples_cell *cell)
+{
+	struct sum *sum = context;
+
+	assert_true(cell->slice < SAMPLES_SLICES_MAX);
+	sum->marks += cell->marks;
+	sum->of_slice[cell->slice] += cell->marks;
+	if (cell->node < 64)
+		sum->of_node[cell->node] += cell->marks;
+	sum->cells++;
+	return 0;
+}
+
+static void equal_stacks_are_one_and_share_their_roots(void **state)
+{
+	const uint64_t a[] = { 1, 2, 3 }, b[] = { 1, 2, 4 };
+	struct samples *s = samples_new(START, SLICE);
+
+	(void)state;
+	assert_int_equal(samples_stack(s, 77, a, 3), 0);
+	assert_int_equal(samples_stack(s, 88, b, 3), 0);
+	assert_int_equal(samples_stack(s, 99, a, 3), 0);
+	assert_int_equal(samples_node_count(s), SAMPLES_OVERFLOW + 1 + 4);
+	assert_int_equal(samples_node(s, 77), samples_node(s, 99));
+	assert_int_equal(samples_parent(s, samples_node(s, 77)),
+			 samples_parent(s, samples_node(s, 88)));
+	assert_int_equal(samples_frame(s, samples_node(s, 88)), 4);
+	assert_int_equal(samples_node(s, 12345), SAMPLES_ROOT);
+	samples_free(s);
+}
+
+static void a_stack_sent_again_under_its_id_stays_the_same_node(void **state)
+{
+	const uint64_t a[] = { 5, 6 };
+	struct samples *s = samples_new(START, SLICE);
+	uint32_t node;
+
+	(void)state;
+	assert_int_equal(samples_stack(s, 1, a, 2), 0);
+	node = samples_node(s, 1);
+	assert_int_equal(samples_stack(s, 1, a, 2), 0);
+	assert_int_equal(samples_node(s, 1), node);
+	samples_free(s);
+}
+
+static void marks_of_one_wait_fall_into_the_slices_they_stood_in(void **state)
+{
+	const uint64_t a[] = { 5 };
+	struct samples *s = samples_new(START, SLICE);
+	struct sum sum = {};
+
+	(void)state;
+	assert_int_equal(samples_stack(s, 1, a, 1), 0);
+	/* at +50, +80, +110, +140, +170, +200 */
+	assert_int_equal(samples_add(s, samples_node(s, 1), 0, 0, 0, START + 50, 30, 6), 0);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.of_slice[0], 2);
+	assert_int_equal(sum.of_slice[1], 3);
+	assert_int_equal(sum.of_slice[2], 1);
+	assert_int_equal(samples_marks(s), 6);
+	samples_free(s);
+}
+
+static void slices_merge_in_pairs_and_no_mark_is_lost(void **state)
+{
+	static uint64_t wanted[SAMPLES_SLICES_MAX + 1];
+	struct samples *s = samples_new(START, SLICE);
+	struct sum sum = {};
+	const uint64_t a[] = { 5 };
+	uint64_t total = 0, time = START;
+
+	(void)state;
+	srand(4);
+	assert_int_equal(samples_stack(s, 1, a, 1), 0);
+	for (int i = 0; i < 20000; i++) {
+		time += rand() % 40;
+		assert_int_equal(
+		    samples_add(s, samples_node(s, 1), rand() % 3, rand() % 4, 0, time, 7, 3), 0);
+		total += 3;
+	}
+	assert_true(samples_slice_ns(s) > SLICE);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.marks, total);
+	assert_int_equal(samples_marks(s), total);
+	/* oracle: the same marks again, each into its slice of the final length */
+	srand(4);
+	time = START;
+	for (int i = 0; i < 20000; i++) {
+		time += rand() % 40;
+		rand();
+		rand();
+		for (int k = 0; k < 3; k++)
+			wanted[(time + k * 7 - START) / samples_slice_ns(s)]++;
+	}
+	/* an addition is spread by the slices of its time: only marks that stood together then stay
+	 * so */
+	for (size_t i = 0; i < SAMPLES_SLICES_MAX; i++)
+		assert_int_equal(sum.of_slice[i], wanted[i]);
+	samples_free(s);
+}
+
+static void a_wait_of_a_day_is_one_addition_in_bounded_room(void **state)
+{
+	struct samples *s = samples_new(START, SLICE);
+	struct sum sum = {};
+	const uint64_t a[] = { 5 };
+
+	(void)state;
+	assert_int_equal(samples_stack(s, 1, a, 1), 0);
+	assert_int_equal(samples_add(s, samples_node(s, 1), 0, 0, 0, START, 10, 8640000), 0);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.marks, 8640000);
+	assert_true(sum.cells <= SAMPLES_SLICES_MAX);
+	samples_free(s);
+}
+
+static void marks_before_the_start_belong_to_the_first_slice(void **state)
+{
+	struct samples *s = samples_new(START, SLICE);
+	struct sum sum = {};
+
+	(void)state;
+	assert_int_equal(samples_add(s, SAMPLES_ROOT, 0, 0, 0, START - 500, 100, 4), 0);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.of_slice[0], 4);
+	samples_free(s);
+}
+
+static void too_many_stacks_become_the_overflow_stack_and_are_counted(void **state)
+{
+	struct samples *s = samples_new(START, SLICE);
+	uint64_t overflowed = 0;
+	struct sum sum = {};
+
+	(void)state;
+	for (uint64_t i = 1; i <= SAMPLES_NODES_MAX + 100; i++) {
+		uint64_t frame = i * 3;
+
+		if (samples_stack(s, i, &frame, 1))
+			overflowed++;
+	}
+	assert_true(overflowed >= 100);
+	assert_int_equal(samples_overflowed(s), overflowed);
+	assert_int_equal(samples_node(s, SAMPLES_NODES_MAX + 100), SAMPLES_OVERFLOW);
+	assert_true(samples_node_count(s) <= SAMPLES_NODES_MAX);
+	assert_int_equal(
+	    samples_add(s, samples_node(s, SAMPLES_NODES_MAX + 100), 0, 0, 0, START, 1, 5), 0);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.of_node[SAMPLES_OVERFLOW], 5);
+	samples_free(s);
+}
+
+static void too_many_samples_keep_their_thread_and_cause(void **state)
+{
+	struct samples *s = samples_new(START, SLICE);
+	struct sum sum = {};
+
+	(void)state;
+	for (uint64_t i = 0; i < SAMPLES_ENTRIES_MAX + 10; i++)
+		assert_int_equal(samples_add(s, SAMPLES_ROOT, 1, 2, i, START, 1, 1), 0);
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.marks, SAMPLES_ENTRIES_MAX + 10);
+	assert_int_equal(sum.of_node[SAMPLES_OVERFLOW], 10);
+	assert_int_equal(samples_overflowed(s), 10);
+	samples_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equal_stacks_are_one_and_share_their_roots),
+		cmocka_unit_test(a_stack_sent_again_under_its_id_stays_the_same_node),
+		cmocka_unit_test(marks_of_one_wait_fall_into_the_slices_they_stood_in),
+		cmocka_unit_test(slices_merge_in_pairs_and_no_mark_is_lost),
+		cmocka_unit_test(a_wait_of_a_day_is_one_addition_in_bounded_room),
+		cmocka_unit_test(marks_before_the_start_belong_to_the_first_slice),
+		cmocka_unit_test(too_many_stacks_become_the_overflow_stack_and_are_counted),
+		cmocka_unit_test(too_many_samples_keep_their_thread_and_cause),
+	};
+
+	return cmocka_run_group_tests_name("aggregate/samples", tests, NULL, NULL);
+}

@@ -1,0 +1,336 @@
+/* profile_build.c - samples and names → struct profile. */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collect/profile.h"
+#include "lib/cleanup.h"
+#include "symbolize/kallsyms.h"
+#include "symbolize/symbolize.h"
+#include "unwind/unwinder.h"
+
+static const char *const cause_names[CAUSE_MAX] = {
+	[CAUSE_CPU] = "cpu",
+	[CAUSE_KERNEL] = "cpu",
+	[CAUSE_UNSAMPLED] = "[not sampled]",
+	[CAUSE_RUN_QUEUE] = "[run queue]",
+	[CAUSE_THROTTLED] = "[throttled]",
+	[CAUSE_LOCK] = "[lock]",
+	[CAUSE_GIL] = "[GIL]",
+	[CAUSE_SLEEP] = "[sleep]",
+	[CAUSE_EPOLL] = "[epoll]",
+	[CAUSE_POLL] = "[poll]",
+	[CAUSE_SOCKET] = "[socket]",
+	[CAUSE_PIPE] = "[pipe]",
+	[CAUSE_DISK] = "[disk]",
+	[CAUSE_TTY] = "[tty]",
+	[CAUSE_PAGE_FAULT] = "[page fault]",
+	[CAUSE_CHILD] = "[child]",
+	[CAUSE_SIGNAL] = "[signal]",
+	[CAUSE_RECLAIM] = "[reclaim]",
+	[CAUSE_STOPPED] = "[stopped]",
+	[CAUSE_FROZEN] = "[frozen]",
+	[CAUSE_SYSCALL] = "[syscall]",
+	[CAUSE_UNKNOWN] = "[unknown wait]",
+};
+
+static const char *const outcome_names[UNWIND_OUTCOMES] = {
+	[UNWIND_DEPTH] = "deeper than 255 frames",
+	[UNWIND_NO_PROCESS] = "mappings not known yet",
+	[UNWIND_NO_MAPPING] = "outside of all mappings",
+	[UNWIND_PENDING] = "rows not made yet",
+	[UNWIND_NO_ROW] = "no unwind information",
+	[UNWIND_UNSUPPORTED] = "unsupported unwind rule",
+	[UNWIND_REGISTER] = "CFA in another register",
+	[UNWIND_READ] = "stack not readable",
+	[UNWIND_UNDEFINED] = "register not saved",
+	[UNWIND_STUCK] = "CFA does not grow",
+	[UNWIND_ZERO] = "return address 0",
+};
+
+void profile_cause_name(uint32_t cause, uint64_t detail, char *ret, size_t size)
+{
+	char *name = NULL;
+
+	if (cause == CAUSE_SYSCALL)
+		name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, detail);
+	if (name)
+		snprintf(ret, size, "[%s]", name);
+	else
+		snprintf(ret, size, "%s", cause_names[cause < CAUSE_MAX ? cause : CAUSE_UNKNOWN]);
+	free(name);
+}
+
+struct build {
+	struct profile_collector *c;
+	struct frame_names *names;
+	struct profile *p;
+	uint32_t *stack_of, *proc_of; /* per node */
+	uint32_t *mapping_of;	      /* per file number */
+	size_t file_count;
+	uint64_t *kernel; /* addresses, sorted */
+	char **kernel_names;
+	size_t kernel_count;
+};
+
+static int add_mappings(struct build *b)
+{
+	const struct unwind_file *f;
+	size_t count = 1;
+
+	while (unwinder_file(b->c->o->unwinder, count))
+		count++;
+	b->file_count = count;
+	b->mapping_of = calloc(count, sizeof(*b->mapping_of));
+	if (!b->mapping_of)
+		return -ENOMEM;
+	b->mapping_of[0] = PROFILE_NONE;
+	for (size_t i = 1; i < count; i++) {
+		char build_id[2 * INSPECT_BUILD_ID_MAX + 1] = "";
+
+		f = unwinder_file(b->c->o->unwinder, i);
+		for (size_t k = 0; k < f->build_id_bytes && k < INSPECT_BUILD_ID_MAX; k++)
+			sprintf(build_id + 2 * k, "%02x", f->build_id[k]);
+		b->mapping_of[i] = profile_mapping(
+		    b->p, &(struct profile_mapping){ .path = f->path,
+						     .build_id = *build_id ? build_id : NULL,
+						     .start = f->text_first,
+						     .limit = f->text_end,
+						     .named = true });
+		if (b->mapping_of[i] == PROFILE_NONE)
+			return -ENOMEM;
+		if (f->problem)
+			profile_problem(b->c, "%s: %s", f->path, f->problem);
+	}
+	return 0;
+}
+
+static uint32_t push(struct build *b, uint32_t stack, const struct profile_frame *frame)
+{
+	uint32_t number = profile_frame(b->p, frame);
+
+	return number == PROFILE_NONE ? PROFILE_NONE : profile_stack(b->p, stack, number);
+}
+
+static uint32_t push_name(struct build *b, uint32_t stack, const char *name)
+{
+	return push(b, stack, &(struct profile_frame){ .name = name, .mapping = PROFILE_NONE });
+}
+
+/* The named frames of one node on top of its parent's; those inlined are the inner ones. */
+static uint32_t push_frame(struct build *b, uint32_t stack, uint64_t frame, uint32_t proc)
+{
+	size_t count;
+	const struct symbolize_name *names = frame_names_of(b->names, frame, proc, &count);
+	uint32_t file = FRAME_FILE(frame);
+
+	for (size_t i = count; i-- > 0;) {
+		stack =
+		    push(b, stack,
+			 &(struct profile_frame){
+			     .name = names[i].name ? names[i].name : "[unknown]",
+			     .file = names[i].file,
+			     .line = names[i].line,
+			     .mapping = file < b->file_count ? b->mapping_of[file] : PROFILE_NONE,
+			     .address = FRAME_ADDRESS(frame),
+			     .heuristic = frame & FRAME_HEURISTIC,
+			     .inlined = names[i].inlined });
+		if (stack == PROFILE_NO_STACK)
+			break;
+	}
+	return stack;
+}
+
+static int add_stacks(struct build *b)
+{
+	const struct samples *s = b->c->samples;
+	size_t count = samples_node_count(s);
+
+	b->stack_of = calloc(count, sizeof(*b->stack_of));
+	b->proc_of = calloc(count, sizeof(*b->proc_of));
+	if (!b->stack_of || !b->proc_of)
+		return -ENOMEM;
+	b->stack_of[SAMPLES_ROOT] = PROFILE_NO_STACK;
+	b->stack_of[SAMPLES_OVERFLOW] = push_name(b, PROFILE_NO_STACK, "[other stacks]");
+	for (size_t i = SAMPLES_OVERFLOW + 1; i < count; i++) {
+		uint32_t parent = samples_parent(s, i), stack = b->stack_of[parent];
+		uint64_t frame = samples_frame(s, i);
+		char text[80];
+
+		b->proc_of[i] = b->proc_of[parent];
+		if (frame & FRAME_PROCESS) {
+			b->proc_of[i] = (uint32_t)frame;
+			b->stack_of[i] = stack;
+			continue;
+		}
+		if (frame & FRAME_OUTCOME) {
+			const char *why = outcome_names[(frame & 0xff) % UNWIND_OUTCOMES];
+
+			snprintf(text, sizeof(text), "[incomplete: %s]", why ? why : "?");
+			b->stack_of[i] = push_name(b, stack, text);
+		} else {
+			b->stack_of[i] = push_frame(b, stack, frame, b->proc_of[i]);
+		}
+		if (b->stack_of[i] == PROFILE_NO_STACK)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_threads(struct build *b)
+{
+	uint64_t start = b->c->o->start_ns;
+	char name[NAME_BYTES + 16];
+
+	for (size_t i = 0; i < b->c->proc_count; i++) {
+		const struct profile_proc *p = b->c->procs[i];
+
+		snprintf(name, sizeof(name), "%s-%u", p->name, p->pid);
+		if (profile_process(b->p, &(struct profile_process){
+					      .name = name, .pid = p->pid }) == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < b->c->thr_count; i++) {
+		const struct profile_thr *t = b->c->thrs[i];
+		struct profile_thread thread = {
+			.name = t->name,
+			.process = t->proc,
+			.tid = t->tid,
+			.start_ns = t->begin_ns > start ? t->begin_ns - start : 0,
+			.end_ns = t->end_ns > start ? t->end_ns - start : 0,
+			.cpu_ns = t->exact_ns[TIME_CPU],
+			.run_queue_ns = t->exact_ns[TIME_RUN_QUEUE],
+			.blocked_ns = t->exact_ns[TIME_BLOCKED],
+			.cpu_marks = t->recorded[TIME_CPU],
+			.run_queue_marks = t->recorded[TIME_RUN_QUEUE],
+			.blocked_marks = t->recorded[TIME_BLOCKED],
+			.marks = t->marks,
+		};
+
+		if (profile_thread(b->p, &thread) == PROFILE_NONE)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int take_kernel_address(void *context, const struct samples_cell *cell)
+{
+	struct build *b = context;
+	uint64_t *grown;
+
+	if (cell->cause != CAUSE_KERNEL)
+		return 0;
+	if (!(b->kernel_count & (b->kernel_count - 1))) {
+		grown = reallocarray(b->kernel, b->kernel_count ? b->kernel_count * 2 : 1,
+				     sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		b->kernel = grown;
+	}
+	b->kernel[b->kernel_count++] = cell->detail;
+	return 0;
+}
+
+static int name_kernel(struct build *b)
+{
+	int err = samples_each(b->c->samples, take_kernel_address, b);
+	size_t n = 0;
+
+	if (err || !b->kernel_count)
+		return err;
+	qsort(b->kernel, b->kernel_count, sizeof(*b->kernel), compare);
+	for (size_t i = 0; i < b->kernel_count; i++)
+		if (!n || b->kernel[n - 1] != b->kernel[i])
+			b->kernel[n++] = b->kernel[i];
+	b->kernel_count = n;
+	b->kernel_names = calloc(n, sizeof(*b->kernel_names));
+	if (!b->kernel_names)
+		return -ENOMEM;
+	err = kallsyms_names("/proc/kallsyms", b->kernel, n, b->kernel_names);
+	if (err)
+		profile_problem(b->c, "kernel functions have no names: /proc/kallsyms: %s%s",
+				strerror(-err),
+				err == -EPERM ? " (kernel.kptr_restrict hides addresses)" : "");
+	return 0;
+}
+
+/* As `perf script` and the flame graph tools mark them. */
+static uint32_t push_kernel(struct build *b, uint32_t stack, uint64_t address)
+{
+	uint64_t *at = bsearch(&address, b->kernel, b->kernel_count, sizeof(address), compare);
+	const char *name = at && b->kernel_names ? b->kernel_names[at - b->kernel] : NULL;
+	char text[256];
+
+	if (!name)
+		return push_name(b, stack, "[kernel]");
+	snprintf(text, sizeof(text), "%.240s_[k]", name);
+	return push_name(b, stack, text);
+}
+
+static int add_cell(void *context, const struct samples_cell *cell)
+{
+	struct build *b = context;
+	bool running = cell->cause == CAUSE_CPU || cell->cause == CAUSE_KERNEL;
+	uint32_t stack = b->stack_of[cell->node], cause;
+	char name[64];
+
+	profile_cause_name(cell->cause, cell->detail, name, sizeof(name));
+	cause =
+	    profile_cause(b->p, running ? "cpu" : name, profile_time_kind(cell->cause) == TIME_CPU);
+	if (cell->cause == CAUSE_KERNEL)
+		stack = push_kernel(b, stack, cell->detail);
+	else if (cell->cause == CAUSE_UNSAMPLED) /* that of a wait is added by who writes it */
+		stack = push_name(b, stack, name);
+	else if (stack == PROFILE_NO_STACK)
+		stack = push_name(b, stack, "[unknown]");
+	if (stack == PROFILE_NO_STACK || cause == PROFILE_NONE)
+		return -ENOMEM;
+	return profile_add(b->p, stack, cell->thread, cause, cell->slice, cell->marks);
+}
+
+static void build_free(struct build *b)
+{
+	for (size_t i = 0; b->kernel_names && i < b->kernel_count; i++)
+		free(b->kernel_names[i]);
+	free(b->kernel_names);
+	free(b->kernel);
+	free(b->stack_of);
+	free(b->proc_of);
+	free(b->mapping_of);
+	frame_names_free(b->names);
+}
+
+int profile_build(struct profile_collector *c, struct profile **ret)
+{
+	struct build b = { .c = c };
+	int err = -ENOMEM;
+
+	b.p = profile_new(c->o->period_ns, samples_slice_ns(c->samples));
+	if (b.p)
+		err = frame_names_new(c, &b.names);
+	if (!err)
+		err = add_mappings(&b);
+	if (!err)
+		err = add_stacks(&b);
+	if (!err)
+		err = add_threads(&b);
+	if (!err)
+		err = name_kernel(&b);
+	if (!err)
+		err = samples_each(c->samples, add_cell, &b);
+	build_free(&b);
+	if (err)
+		profile_free(b.p);
+	else
+		*ret = b.p;
+	return err;
+}

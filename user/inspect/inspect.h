@@ -1,0 +1,116 @@
+/* inspect.h - asks the worker process: the only reader of a task's files (ELF, DWARF, perf maps).
+ *
+ *   inspect_rows, inspect_names ──request + read-only fds──► worker (no privilege, seccomp, limits)
+ *        done() ◄── inspect_pump() ◄──answer in a memfd of ours──┘
+ *
+ * The worker is started when it is first needed, and again when it has died. It answers one request
+ * at a time, in order. A request that it has not answered in time costs its life; that request, and
+ * only that, then fails with the cause. From one thread only.
+ */
+#ifndef TASKDIAG_INSPECT_H
+#define TASKDIAG_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/problem.h"
+
+#define INSPECT_SEGMENTS_MAX 16
+#define INSPECT_BUILD_ID_MAX 64
+#define INSPECT_BYTES_MAX (256u << 20)		 /* of an answer */
+#define INSPECT_DEADLINE_NS (15ull * 1000000000) /* of one request */
+
+struct inspect;
+
+/**
+ * @argv: how to start the worker: an executable whose main() calls worker_main() with the socket as
+ * its fd 3; NULL: fork without exec (unit tests). Nothing is started yet. 0, -ENOMEM.
+ */
+int inspect_new(char *const argv[], struct inspect **ret);
+/** Another deadline than INSPECT_DEADLINE_NS, for tests. */
+void inspect_set_deadline(struct inspect *i, uint64_t deadline_ns);
+void inspect_free(struct inspect *i); /* NULL is fine; ends the worker; pending requests are
+					 forgotten, their done() is not called */
+
+/* An executable segment (PT_LOAD with PF_X). */
+struct inspect_segment {
+	uint64_t offset, address, file_bytes, memory_bytes;
+};
+
+/* What a file is, and its rows for unwinding (bpf/unwind.h). Only valid during done(). */
+struct inspect_rows {
+	uint8_t build_id[INSPECT_BUILD_ID_MAX];
+	uint32_t build_id_bytes; /* 0: it has none */
+	uint32_t segment_count;
+	struct inspect_segment segments[INSPECT_SEGMENTS_MAX];
+	uint64_t entry;	      /* e_entry */
+	uint64_t first;	      /* address of the first byte of bucket 0, a multiple of 512 */
+	uint64_t unsupported; /* rows that say CFA_UNSUPPORTED or CFA_REGISTER */
+	const uint64_t *rows, *buckets;
+	size_t row_count, bucket_count;
+	bool debug_frame; /* rows are from .debug_frame */
+};
+
+/* One name of one address. An address may have several: inlined functions, innermost first. */
+struct inspect_name {
+	uint32_t address; /* index into the addresses asked for */
+	uint32_t line;	  /* 0: unknown */
+	const char *name; /* demangled; hostile bytes; NULL: no symbol */
+	const char *file; /* source; NULL: unknown */
+	uint64_t start;	  /* of the symbol */
+	bool inlined;	  /* into the next one */
+};
+
+/* @err: 0, or -errno with @cause ("worker killed: took longer than 15 s", "not an ELF file", …) and
+ * a NULL answer. */
+typedef void (*inspect_rows_fn)(void *context, int err, const char *cause,
+				const struct inspect_rows *rows);
+typedef void (*inspect_names_fn)(void *context, int err, const char *cause,
+				 const struct inspect_name *names, size_t count);
+
+/**
+ * Rows of the ELF file @fd (read-only; stays the caller's). done() is called from inspect_pump() or
+ * inspect_wait(), once, unless inspect_free() comes first. 0, or -errno when it cannot be asked.
+ */
+int inspect_rows(struct inspect *i, int fd, inspect_rows_fn done, void *context);
+
+enum inspect_names_flags {
+	INSPECT_LINES = 1, /* also file:line and inlined functions, from DWARF (slow, large) */
+};
+
+/**
+ * Names of @count addresses within the ELF file @fd, sorted upwards. @debug_fd: its separate debug
+ * file; -1: none. Symbols are taken from .symtab of either, .dynsym and .gnu_debugdata.
+ */
+int inspect_names(struct inspect *i, int fd, int debug_fd, const uint64_t *addresses, size_t count,
+		  unsigned flags, inspect_names_fn done, void *context);
+
+/** The same for a perf map (/tmp/perf-PID.map) of a JIT. Later lines win over earlier ones. */
+int inspect_perf_map(struct inspect *i, int fd, const uint64_t *addresses, size_t count,
+		     inspect_names_fn done, void *context);
+
+/** Build-id and debug link of @fd, to find its debug file. @ret_link: its name, no path; empty when
+ * there is none; hostile. Waits for the answer (other answers that come meanwhile are delivered).
+ */
+int inspect_debug_link(struct inspect *i, int fd, uint8_t ret_build_id[INSPECT_BUILD_ID_MAX],
+		       uint32_t *ret_build_id_bytes, char *ret_link, size_t link_size);
+
+/** Readable when an answer is there, or the worker has died; changes when a worker is started: ask
+ * again after every call. -1: no worker. */
+int inspect_fd(const struct inspect *i);
+/** Takes what has arrived, without waiting; enforces deadlines: call it at least every second while
+ * inspect_pending(). */
+void inspect_pump(struct inspect *i);
+/** Waits until no request is pending or @timeout_ns is over. 0 or -ETIMEDOUT. */
+int inspect_wait(struct inspect *i, uint64_t timeout_ns);
+size_t inspect_pending(const struct inspect *i);
+
+struct inspect_stats {
+	uint64_t asked, answered, failed;
+	uint64_t workers; /* started */
+	uint64_t cpu_ns;  /* of workers that have ended */
+};
+void inspect_stats(const struct inspect *i, struct inspect_stats *ret);
+
+#endif

@@ -1,0 +1,46 @@
+/* functions.h - the functions of a profile: frames that differ only in line and address are one.
+ *
+ * A kind says whose code it is, guessed from file and module, for colours and for what a tree may
+ * fold away.
+ */
+#ifndef TASKDIAG_REPORT_FUNCTIONS_H
+#define TASKDIAG_REPORT_FUNCTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/profile.h"
+
+enum function_kind {
+	FUNCTION_OWN,	  /* compiled code of the program itself */
+	FUNCTION_PYTHON,  /* Python code of the program itself */
+	FUNCTION_LIBRARY, /* shared libraries, interpreters, installed packages */
+	FUNCTION_KERNEL,
+	FUNCTION_KINDS
+};
+
+extern const char *const function_kind_names[FUNCTION_KINDS];
+
+/* Strings are the profile's, and hostile. */
+struct function_info {
+	const char *name;
+	const char *file;   /* NULL: unknown */
+	const char *module; /* the last part of the mapping's path; NULL: none */
+	uint32_t line;	    /* 0: unknown, or not the same everywhere */
+	enum function_kind kind;
+};
+
+struct functions {
+	struct function_info *all;
+	size_t n;
+	uint32_t *of_frame; /* frame of the profile → index */
+};
+
+/** -ENOMEM. Lives as long as @p does. Give it back with functions_done(). */
+int functions_init(struct functions *ret, const struct profile *p);
+void functions_done(struct functions *f);
+
+/** "file.py:12", else the module, else "": a new raw string, NULL without memory. */
+char *function_place(const struct function_info *f);
+
+#endif
