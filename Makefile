@@ -37,8 +37,12 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*
 PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/session/stream.c
 PURE_OBJECTS := $(PURE:%.c=$(BUILD)/sanitized/%.o)
 PROGRAM     := $(BUILD)/taskdiag-bpf
+# readers of hostile input, for libFuzzer; see scripts/fuzz
+FUZZERS     := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_OBJECTS := $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
+FUZZ        := $(CLANG) -std=gnu17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DFUZZING
 
-.PHONY: all check unit targets install uninstall clean help
+.PHONY: all check unit fuzz targets install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -65,7 +69,8 @@ $(BUILD)/user/session/probes.o $(BUILD)/user/cli/cmd_doctor.o: $(SKELETON)
 
 ASSETS := $(wildcard user/report/web/*) $(DYGRAPHS)/dygraph.min.js $(DYGRAPHS)/dygraph.min.css
 $(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: $(ASSETS)
-$(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: CPPFLAGS += -DDYGRAPH_JS='"$(DYGRAPHS)/dygraph.min.js"' -DDYGRAPH_CSS='"$(DYGRAPHS)/dygraph.min.css"' -DREPORT_WEB_DIR='"user/report/web"'
+ASSET_FLAGS := -DDYGRAPH_JS='"$(DYGRAPHS)/dygraph.min.js"' -DDYGRAPH_CSS='"$(DYGRAPHS)/dygraph.min.css"' -DREPORT_WEB_DIR='"user/report/web"'
+$(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: CPPFLAGS += $(ASSET_FLAGS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -95,6 +100,17 @@ $(BUILD)/unit/%: tests/unit/%.c $(PURE_OBJECTS)
 	$(call say,TEST,$@)
 	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) -lcmocka $(LIBS) -o $@
 
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ) $(CPPFLAGS) -MMD -MP -fsanitize=fuzzer-no-link -c $< -o $@
+
+$(BUILD)/fuzz/obj/user/report/assets.o: CPPFLAGS += $(ASSET_FLAGS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(FUZZ) $(CPPFLAGS) -fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
+
 $(BUILD)/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -113,6 +129,8 @@ targets: $(TARGETS) $(BUILD)/page_cost	## build the programs with known answers 
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done
+
+fuzz: $(FUZZERS)	## build the fuzz targets; scripts/fuzz runs them
 
 check:	## run every test (needs root)
 	$(Q)scripts/test

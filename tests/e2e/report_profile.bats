@@ -82,7 +82,7 @@ page_test() {
 	"$TASKDIAG" top "$RUN" >top.txt 3>&-
 	assert_matches "$(sed -n 5p top.txt)" '^ +66\.000 +31\.9 % +66\.000 +66\.000  compare258 .*libz'
 	assert_matches "$(grep 'deflate ' top.txt)" '^ +12\.000 .* 78\.000  deflate '
-	assert_matches "$(grep '\[lock\]' top.txt)" '^ +48\.000 +23\.2 %  \[lock\]'
+	assert_matches "$(grep ' \[lock\]$' top.txt)" '^ +48\.000 +23\.2 %  \[lock\]'
 	assert_matches "$(grep 'pool-1 ' top.txt)" '^ +57\.000 +42\.042 +3\.000 +11\.988 +4712  pool-1 +worker-4711'
 }
 
@@ -104,7 +104,7 @@ page_test() {
 		names = [e.tag.rpartition("}")[2] for e in svg.iter()]
 		assert names.count("script") == 1 and "img" not in names, names
 		titles = [e.text for e in svg.iter() if e.tag.endswith("title")]
-		assert any(t.startswith("compare258  libz.so.1.2.13\n66.000 s, ") for t in titles), titles
+		assert any(t.startswith("compare258  libz.so.1.2.13\n33.000 s, ") for t in titles), titles
 		assert any("</script><script>document.title='acted'</script>" in t for t in titles), titles
 	END
 }
@@ -134,7 +134,7 @@ page_test() {
 	make_run
 	"$TASKDIAG" summary "$RUN" >"$OUT" 3>&-
 	[ "$(wc -l <"$OUT")" -le 24 ] || fail "too long" "$(cat "$OUT")"
-	awk 'length > 80 { exit 1 }' "$OUT" || fail "too wide" "$(cat "$OUT")"
+	[ "$(wc -L <"$OUT")" -le 80 ] || fail "too wide" "$(cat "$OUT")"
 	assert_has "$(cat "$OUT")" 'profile  207.0 s of thread time: 53.6 % cpu, 23.2 % [lock], 17.4 % [network],'
 	assert_matches "$(grep compare258 "$OUT")" '^ +31\.9 % +66\.00 s  compare258 +libz'
 }
@@ -142,7 +142,7 @@ page_test() {
 @test "the verbs are in the help, the man page and the completion" {
 	for verb in tree top flamegraph; do
 		"$TASKDIAG" --help | grep -q "taskdiag-bpf $verb RUN_DIR"
-		"$TASKDIAG" man | grep -q "^$verb RUN_DIR"
+		"$TASKDIAG" man | grep -q "^\.B $verb RUN_DIR"
 		"$TASKDIAG" completion | grep -q "verbs=.*$verb"
 	done
 }
@@ -180,7 +180,7 @@ page_test() {
 		x, y, w, h = page.box(".strip canvas")
 		page.drag(x + w * 20.2 / 60, y + 40, x + w * 29.8 / 60, y + 40)
 		assert page.text(".range") == "20.00 s to 30.00 s", page.text(".range")
-		near(shown(), 10 * 3.5 + 3)   # all but the disk, queued in it; and the disk: see Run.ordinary
+		near(shown(), 10 * 3.75)   # marks of one slice then, see Run.ordinary: 375
 	END
 }
 

@@ -19,34 +19,58 @@
 #include "report/wire.h"
 
 /* Fields are written here in an order that the reader must not count on: strings last. */
-#define TYPES "\x0a\x04\x08\x01\x10\x02" "\x0a\x04\x08\x03\x10\x04" "\x0a\x04\x08\x05\x10\x04"
+#define TYPES                      \
+	"\x0a\x04\x08\x01\x10\x02" \
+	"\x0a\x04\x08\x03\x10\x04" \
+	"\x0a\x04\x08\x05\x10\x04"
 #define MAPPING "\x1a\x0a\x08\x07\x10\x80\x20\x18\x80\x40\x28\x0d"
 /* location 9: f inlined into g, at 0x1010 of the mapping; 10: nothing known; 11: [lock] */
-#define LOCATIONS                                                            \
+#define LOCATIONS                                                                      \
 	"\x22\x11\x08\x09\x10\x07\x18\x90\x20\x22\x04\x08\x01\x10\x0c\x22\x02\x08\x02" \
-	"\x22\x07\x08\x0a\x10\x07\x18\xa0\x20"                               \
+	"\x22\x07\x08\x0a\x10\x07\x18\xa0\x20"                                         \
 	"\x22\x06\x08\x0b\x22\x02\x08\x03"
-#define FUNCTIONS                                        \
-	"\x2a\x08\x08\x01\x10\x0e\x18\x0e\x20\x0f"       \
-	"\x2a\x06\x08\x02\x10\x10\x18\x10"               \
+#define FUNCTIONS                                  \
+	"\x2a\x08\x08\x01\x10\x0e\x18\x0e\x20\x0f" \
+	"\x2a\x06\x08\x02\x10\x10\x18\x10"         \
 	"\x2a\x06\x08\x03\x10\x11\x18\x11"
-#define WHO                                            \
-	"\x1a\x04\x08\x06\x10\x07" /* process sh-7 */  \
-	"\x1a\x04\x08\x08\x18\x07" /* pid 7 */         \
-	"\x1a\x04\x08\x09\x10\x07" /* thread sh-7 */   \
+#define WHO                                           \
+	"\x1a\x04\x08\x06\x10\x07" /* process sh-7 */ \
+	"\x1a\x04\x08\x08\x18\x07" /* pid 7 */        \
+	"\x1a\x04\x08\x09\x10\x07" /* thread sh-7 */  \
 	"\x1a\x04\x08\x0a\x18\x07" /* tid 7 */
 /* two marks on the CPU, leaf first 9 10, in the second 0 */
-#define SAMPLE_CPU "\x12\x29\x0a\x02\x09\x0a\x12\x05\x02\xd0\x0f\xd0\x0f" WHO "\x1a\x04\x08\x0b\x10\x05"
+#define SAMPLE_CPU \
+	"\x12\x29\x0a\x02\x09\x0a\x12\x05\x02\xd0\x0f\xd0\x0f" WHO "\x1a\x04\x08\x0b\x10\x05"
 /* one mark waiting for a lock, below 10, in the second 3; its numbers are not packed */
-#define SAMPLE_LOCK                                                                  \
+#define SAMPLE_LOCK                                                                           \
 	"\x12\x33\x08\x0b\x08\x0a\x10\x01\x10\xe8\x07\x10\x00" WHO "\x1a\x04\x08\x0b\x10\x12" \
-	"\x1a\x08\x08\x0c\x18\x80\xbc\xc1\x96\x0b" 
+	"\x1a\x08\x08\x0c\x18\x80\xbc\xc1\x96\x0b"
 #define PERIOD "\x60\xe8\x07"
-#define STRINGS                                                                               \
-	"\x32\x00" "\x32\x07samples" "\x32\x05""count" "\x32\x04wall" "\x32\x0bnanoseconds"   \
-	"\x32\x03""cpu" "\x32\x07process" "\x32\x04sh-7" "\x32\x03pid" "\x32\x06thread"       \
-	"\x32\x03tid" "\x32\x05""cause" "\x32\x04time" "\x32\x0d/usr/lib/l.so" "\x32\x01""f"  \
-	"\x32\x03""f.c" "\x32\x01g" "\x32\x06[lock]" "\x32\x04lock"
+#define STRINGS                 \
+	"\x32\x00"              \
+	"\x32\x07samples"       \
+	"\x32\x05"              \
+	"count"                 \
+	"\x32\x04wall"          \
+	"\x32\x0bnanoseconds"   \
+	"\x32\x03"              \
+	"cpu"                   \
+	"\x32\x07process"       \
+	"\x32\x04sh-7"          \
+	"\x32\x03pid"           \
+	"\x32\x06thread"        \
+	"\x32\x03tid"           \
+	"\x32\x05"              \
+	"cause"                 \
+	"\x32\x04time"          \
+	"\x32\x0d/usr/lib/l.so" \
+	"\x32\x01"              \
+	"f"                     \
+	"\x32\x03"              \
+	"f.c"                   \
+	"\x32\x01g"             \
+	"\x32\x06[lock]"        \
+	"\x32\x04lock"
 
 static const char message[] =
     TYPES MAPPING LOCATIONS FUNCTIONS SAMPLE_CPU SAMPLE_LOCK PERIOD STRINGS;
@@ -193,7 +217,9 @@ static void what_is_wrong_is_said_by_name(void **state)
 	REFUSED("\x32\x01x", -EBADMSG, "no string table");
 	REFUSED("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", -EBADMSG, "not a pprof");
 	REFUSED("\x0b", -EBADMSG, "not a pprof"); /* a group */
-	REFUSED("\x32\x00\x32\x03" "a\0b", -EBADMSG, "NUL");
+	REFUSED("\x32\x00\x32\x03"
+		"a\0b",
+		-EBADMSG, "NUL");
 	REFUSED("\x32\x00", -EBADMSG, "no sample type");
 	REFUSED("\x32\x00\x0a\x02\x08\x05", -EBADMSG, "a string that it does not hold");
 	REFUSED(TYPES STRINGS FUNCTIONS FUNCTIONS, -EBADMSG, "an id twice");
@@ -314,7 +340,8 @@ static void what_the_writer_writes_is_read_back(void **state)
 
 		assert_int_equal(s->marks, running ? 5 : 7);
 		assert_int_equal(s->slice, running ? 2 : 4);
-		assert_string_equal(profile_cause_at(q, s->cause)->name, running ? "cpu" : "[lock]");
+		assert_string_equal(profile_cause_at(q, s->cause)->name,
+				    running ? "cpu" : "[lock]");
 		assert_string_equal(frame_of(q, s->stack)->name, "inner");
 		assert_true(frame_of(q, s->stack)->inlined);
 		assert_string_equal(frame_of(q, profile_stack_parent(q, s->stack))->name, "outer");

@@ -12,7 +12,7 @@
 
 /* A browser reads the file as one string, which may not pass 512 MB. */
 #define MAX_SAMPLES 2000000
-#define MAX_FRAMES 40000000 /* in all samples together, about */
+#define MAX_FRAMES 20000000 /* in all samples together, about */
 
 struct entry {
 	uint32_t thread, slice, number, node;

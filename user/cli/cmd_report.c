@@ -1,5 +1,5 @@
-/* cmd_report.c - the verbs that read a run directory: summary, plot, html, tree, top, flamegraph. They
- * differ in their output only. */
+/* cmd_report.c - the verbs that read a run directory: summary, plot, html, tree, top, flamegraph.
+ * They differ in their output only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>

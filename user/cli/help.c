@@ -160,7 +160,8 @@ int cmd_completion(int argc, char **argv)
 	fputs("\t-p|--pid) COMPREPLY=($(compgen -W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\")); "
 	      "return ;;\n"
 	      "\t-u|--user) COMPREPLY=($(compgen -u -- \"$cur\")); return ;;\n"
-	      "\t-o|--output|summary|plot|html|tree|top|flamegraph) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+	      "\t-o|--output|summary|plot|html|tree|top|flamegraph) COMPREPLY=($(compgen -f -- "
+	      "\"$cur\")); return ;;\n"
 	      "\t--color) COMPREPLY=($(compgen -W \"auto always never\" -- \"$cur\")); return "
 	      ";;\n\t-d|--diagnostics) COMPREPLY=($(compgen -W \"",
 	      stdout);

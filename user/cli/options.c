@@ -15,7 +15,8 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_PID] = { 'p', "pid", "PID",
 		      "observe this process and its descendants; repeat for several: one task" },
 	[OPT_DIAGNOSTICS] = { 'd', "diagnostics", "LIST",
-			      "what to collect, separated by commas: memory, profile (default: memory)" },
+			      "what to collect, separated by commas: memory, profile (default: "
+			      "memory)" },
 	[OPT_OUTPUT] = { 'o', "output", "PATH",
 			 "run directory, or the file a report is written to" },
 	[OPT_INTERVAL] = { 'i', "interval", "TIME",
@@ -26,7 +27,8 @@ const struct option_row option_rows[OPT_COUNT] = {
 			    "marks of the profile a second and thread (default: 99, at most 999)" },
 	[OPT_CPU_ONLY] = { 0, "cpu-only", NULL, "a profile of running time only, without waits" },
 	[OPT_MAX_OVERHEAD] = { 0, "max-overhead", "PERCENT",
-			       "of the task's time for looking at its context switches (default: 5); "
+			       "of the task's time for looking at its context switches (default: "
+			       "5); "
 			       "beyond, waits are read from outside" },
 	[OPT_NO_CHILDREN] = { 0, "no-children", NULL,
 			      "only the named processes, not their descendants" },
@@ -38,7 +40,8 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_VERBOSE] = { 'v', "verbose", NULL, "also what the BPF loader says" },
 	[OPT_COLOR] = { 0, "color", "WHEN",
 			"auto, always or never (default: auto; NO_COLOR is honoured)" },
-	[OPT_FULL] = { 0, "full", NULL, "tree, top: everything, also what is small or of a library" },
+	[OPT_FULL] = { 0, "full", NULL,
+		       "tree, top: everything, also what is small or of a library" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };
@@ -60,7 +63,8 @@ const struct example_row example_rows[] = {
 	{ "a command from its first page to its last, as yourself",
 	  "sudo taskdiag-bpf -o run -- make -j8" },
 	{ "where the time of a running process goes, for ten seconds",
-	  "sudo taskdiag-bpf -d profile --duration 10s -o run --pid 1234 && taskdiag-bpf tree run" },
+	  "sudo taskdiag-bpf -d profile --duration 10s -o run --pid 1234 && taskdiag-bpf tree "
+	  "run" },
 	{ "the same run as one page to open in a browser", "taskdiag-bpf html run -o report.html" },
 	{ "where its time went, as a tree of calls; see also top, flamegraph",
 	  "taskdiag-bpf tree run" },

@@ -45,10 +45,13 @@ EMBED(dygraph_css, DYGRAPH_CSS);
 static const struct {
 	const char *begin, *end;
 } embedded[ASSETS] = {
-	[ASSET_PAGE_HTML] = { ENTRY(page_html) },     [ASSET_PAGE_CSS] = { ENTRY(page_css) },
+	[ASSET_PAGE_HTML] = { ENTRY(page_html) },
+	[ASSET_PAGE_CSS] = { ENTRY(page_css) },
 	[ASSET_PROFILE_CSS] = { ENTRY(profile_css) },
-	[ASSET_DATA_JS] = { ENTRY(data_js) },	      [ASSET_CHART_JS] = { ENTRY(chart_js) },
-	[ASSET_TABLE_JS] = { ENTRY(table_js) },	      [ASSET_QUALITY_JS] = { ENTRY(quality_js) },
+	[ASSET_DATA_JS] = { ENTRY(data_js) },
+	[ASSET_CHART_JS] = { ENTRY(chart_js) },
+	[ASSET_TABLE_JS] = { ENTRY(table_js) },
+	[ASSET_QUALITY_JS] = { ENTRY(quality_js) },
 	[ASSET_PROFILE_JS] = { ENTRY(profile_js) },
 	[ASSET_FLAME_JS] = { ENTRY(flame_js) },
 	[ASSET_TIMELINE_JS] = { ENTRY(timeline_js) },
@@ -56,7 +59,8 @@ static const struct {
 	[ASSET_TOPTABLE_JS] = { ENTRY(toptable_js) },
 	[ASSET_PROFILEVIEW_JS] = { ENTRY(profileview_js) },
 	[ASSET_FLAME_SVG_JS] = { ENTRY(flame_svg_js) },
-	[ASSET_PAGE_JS] = { ENTRY(page_js) },	      [ASSET_DYGRAPH_JS] = { ENTRY(dygraph_js) },
+	[ASSET_PAGE_JS] = { ENTRY(page_js) },
+	[ASSET_DYGRAPH_JS] = { ENTRY(dygraph_js) },
 	[ASSET_DYGRAPH_CSS] = { ENTRY(dygraph_css) },
 };
 

@@ -25,7 +25,7 @@ struct calls_node {
 	uint32_t id; /* process, thread or cause of the profile; index of functions.all */
 	uint32_t parent, first_child, next_sibling; /* CALLS_NONE: none; largest child first */
 	uint64_t marks, cpu_marks;		    /* with everything below */
-	uint64_t self_marks, self_cpu_marks;	    /* a wait is its cause's when causes are nodes */
+	uint64_t self_marks, self_cpu_marks; /* a wait is its cause's when causes are nodes */
 };
 
 struct calls {

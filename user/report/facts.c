@@ -222,9 +222,8 @@ static int append_limits(json_t *array, const struct run *r, const char *diagnos
 
 	if (status && strcmp(status, "ok") && strcmp(status, "limited"))
 		err |= append(array, format_text("%s: %s", diagnostic, status));
-	json_array_foreach(json_object_get(of, "limits"), i,
-			   limit) if (json_is_string(limit)) err |=
-	    append(array, strdup(json_string_value(limit)));
+	json_array_foreach(json_object_get(of, "limits"), i, limit) if (json_is_string(limit))
+	    err |= append(array, strdup(json_string_value(limit)));
 	return err;
 }
 

@@ -39,8 +39,8 @@ enum fact_verdict { FACT_COMPLETE, FACT_LOSSES, FACT_UNKNOWN };
 /** What the ledger proves: "complete: 12,345 records, none lost". */
 char *fact_ledger(const struct run *r, enum fact_verdict *ret);
 
-/** limits[], gaps, nonzero notes and a status that is not ok, of every diagnostic: a new array of raw strings; NULL
- * without memory. */
+/** limits[], gaps, nonzero notes and a status that is not ok, of every diagnostic: a new array of
+ * raw strings; NULL without memory. */
 json_t *fact_conditions(const struct run *r);
 
 /** What the observation itself cost. */

@@ -1,5 +1,5 @@
-/* flamegraph.c - profile → one standalone SVG: a box per call, as wide as its share of the time, the
- * task at the bottom.
+/* flamegraph.c - profile → one standalone SVG: a box per call, as wide as its share of the time,
+ * the task at the bottom.
  *
  * Without scripts it is a picture with tooltips; with them (flame_svg.js, our own, inside) a click
  * zooms and "/" searches. Names stand in text only, escaped.
@@ -88,8 +88,8 @@ static int name_of(const struct flame *f, uint32_t i, char **ret_name, char **re
 	const struct profile_thread *t;
 
 	*ret_name = NULL;
-	*ret_place = n->kind == CALLS_FUNCTION ? function_place(&f->functions.all[n->id])
-					       : strdup("");
+	*ret_place =
+	    n->kind == CALLS_FUNCTION ? function_place(&f->functions.all[n->id]) : strdup("");
 	if (n->kind == CALLS_FUNCTION)
 		*ret_name = strdup(f->functions.all[n->id].name);
 	else if (n->kind == CALLS_PROCESS)
@@ -100,7 +100,9 @@ static int name_of(const struct flame *f, uint32_t i, char **ret_name, char **re
 		*ret_name = strdup("all");
 	else {
 		t = profile_thread_at(p, n->id);
-		if (asprintf(ret_name, "%s (tid %u)", t->name, t->tid) < 0)
+		if (fact_names_tid(t))
+			*ret_name = strdup(t->name);
+		else if (asprintf(ret_name, "%s (tid %u)", t->name, t->tid) < 0)
 			*ret_name = NULL;
 	}
 	return *ret_name && *ret_place ? 0 : -ENOMEM;
@@ -179,20 +181,21 @@ static int put_head(const struct flame *f)
 
 	if (!safe_id || !safe_time || !safe_sampling)
 		return -ENOMEM;
-	fprintf(f->out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-		"viewBox=\"0 0 %.0f %.0f\" font-family=\"ui-monospace, 'DejaVu Sans Mono', monospace\" "
-		"font-size=\"11\" fill=\"#1b222c\">\n"
-		"<title>Where the time of %s went</title>\n<desc>%s</desc>\n"
-		"<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n"
-		"<text x=\"%.0f\" y=\"23\" font-size=\"15\" font-weight=\"bold\" "
-		"font-family=\"sans-serif\">%s</text>\n"
-		"<text id=\"tools\" x=\"%.0f\" y=\"23\" text-anchor=\"end\" "
-		"font-family=\"sans-serif\"/>\n"
-		"<text x=\"%.0f\" y=\"42\" font-family=\"sans-serif\">%s</text>\n",
-		WIDTH, height_of(f), WIDTH, height_of(f), safe_id, safe_sampling, WIDTH,
-		height_of(f), SIDE, safe_id, WIDTH - SIDE, SIDE, safe_time);
+	fprintf(
+	    f->out,
+	    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
+	    "viewBox=\"0 0 %.0f %.0f\" font-family=\"ui-monospace, 'DejaVu Sans Mono', monospace\" "
+	    "font-size=\"11\" fill=\"#1b222c\">\n"
+	    "<title>Where the time of %s went</title>\n<desc>%s</desc>\n"
+	    "<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n"
+	    "<text x=\"%.0f\" y=\"23\" font-size=\"15\" font-weight=\"bold\" "
+	    "font-family=\"sans-serif\">%s</text>\n"
+	    "<text id=\"tools\" x=\"%.0f\" y=\"23\" text-anchor=\"end\" "
+	    "font-family=\"sans-serif\"/>\n"
+	    "<text x=\"%.0f\" y=\"42\" font-family=\"sans-serif\">%s</text>\n",
+	    WIDTH, height_of(f), WIDTH, height_of(f), safe_id, safe_sampling, WIDTH, height_of(f),
+	    SIDE, safe_id, WIDTH - SIDE, SIDE, safe_time);
 	return 0;
 }
 
@@ -241,7 +244,8 @@ int report_flamegraph(const struct run *r, const struct report_style *style, FIL
 		return -ENODATA;
 	err = functions_init(&f.functions, r->profile);
 	if (!err)
-		err = calls_init(&f.calls, r->profile, &f.functions, CALLS_BY_THREAD | CALLS_CAUSES);
+		err =
+		    calls_init(&f.calls, r->profile, &f.functions, CALLS_BY_THREAD | CALLS_CAUSES);
 	if (!err) {
 		f.x = calloc(f.calls.n, sizeof(*f.x));
 		f.depth = calloc(f.calls.n, sizeof(*f.depth));

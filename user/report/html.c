@@ -128,9 +128,9 @@ static int put_title(struct page *p)
 	if (!safe)
 		return -ENOMEM;
 	fprintf(p->out, "%s: %s", safe,
-		!p->run->profile			 ? "memory"
+		!p->run->profile			? "memory"
 		: run_get(p->run, "diagnostics.memory") ? "memory and profile"
-							 : "profile");
+							: "profile");
 	return 0;
 }
 
@@ -192,8 +192,9 @@ static const struct place {
 	const char *name;
 	int (*put)(struct page *p);
 } places[] = {
-	{ "{{policy}}", put_policy }, { "{{title}}", put_title }, { "{{style}}", put_style },
-	{ "{{plain}}", put_plain },   { "{{run}}", put_run },	  { "{{dygraph}}", put_dygraph },
+	{ "{{policy}}", put_policy }, { "{{title}}", put_title },
+	{ "{{style}}", put_style },   { "{{plain}}", put_plain },
+	{ "{{run}}", put_run },	      { "{{dygraph}}", put_dygraph },
 	{ "{{script}}", put_script }, { "{{profile}}", put_profile },
 };
 
@@ -231,11 +232,12 @@ static int put_page(struct page *p)
 
 int report_html(const struct run *r, const struct report_style *style, FILE *out)
 {
-	static const enum asset_name styles[] = { ASSET_DYGRAPH_CSS, ASSET_PAGE_CSS, ASSET_PROFILE_CSS };
+	static const enum asset_name styles[] = { ASSET_DYGRAPH_CSS, ASSET_PAGE_CSS,
+						  ASSET_PROFILE_CSS };
 	static const enum asset_name dygraph[] = { ASSET_DYGRAPH_JS };
 	static const enum asset_name modules[] = {
-		ASSET_DATA_JS, ASSET_CHART_JS, ASSET_TABLE_JS, ASSET_QUALITY_JS,
-		ASSET_PROFILE_JS, ASSET_FLAME_JS, ASSET_TIMELINE_JS, ASSET_CALLTREE_JS,
+		ASSET_DATA_JS,	   ASSET_CHART_JS,	 ASSET_TABLE_JS,    ASSET_QUALITY_JS,
+		ASSET_PROFILE_JS,  ASSET_FLAME_JS,	 ASSET_TIMELINE_JS, ASSET_CALLTREE_JS,
 		ASSET_TOPTABLE_JS, ASSET_PROFILEVIEW_JS, ASSET_PAGE_JS,
 	};
 	struct page p = { .run = r, .out = out };

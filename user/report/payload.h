@@ -8,8 +8,9 @@
 
 /**
  * {"facts":{…}, "ends":[…], "manifest":{…}, "columns":[…], "rows":[[event, …], …]}: the sentences
- * of facts.h (and of profile_facts.h), how each of diagnostics.memory.processes[] ended, the manifest as it is, memory.csv
- * (null: not measured). Returns 0 or -ENOMEM; errors of @out are found by ferror().
+ * of facts.h (and of profile_facts.h), how each of diagnostics.memory.processes[] ended, the
+ * manifest as it is, memory.csv (null: not measured). Returns 0 or -ENOMEM; errors of @out are
+ * found by ferror().
  */
 int payload_write(const struct run *r, FILE *out);
 

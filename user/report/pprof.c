@@ -18,10 +18,10 @@
 #include "report/wire.h"
 
 /* What a file may hold at most; beyond it somebody wants our memory or time. */
-#define ENTRIES_MAX (4u << 20)	   /* of each table */
-#define DEPTH_MAX 8192u		   /* locations of a stack */
-#define VISITS_MAX (256ull << 20)  /* frames of all samples */
-#define STACKS_MAX (8u << 20)	   /* nodes of the tree */
+#define ENTRIES_MAX (4u << 20)	  /* of each table */
+#define DEPTH_MAX 8192u		  /* locations of a stack */
+#define VISITS_MAX (256ull << 20) /* frames of all samples */
+#define STACKS_MAX (8u << 20)	  /* nodes of the tree */
 #define VALUES_MAX 8u
 
 /* profile.proto's numbers */
@@ -321,8 +321,7 @@ static const char *base_name(const char *path)
 static int add_bare_frame(struct reader *r, struct profile_frame *frame)
 {
 	const struct profile_mapping *m =
-	    frame->mapping == PROFILE_NONE ? NULL
-					   : profile_mapping_at(r->profile, frame->mapping);
+	    frame->mapping == PROFILE_NONE ? NULL : profile_mapping_at(r->profile, frame->mapping);
 	char name[320];
 
 	if (m)
@@ -761,11 +760,9 @@ int pprof_parse(const void *data, size_t size, uint64_t slice_ns, struct profile
 	*ret_cause = "cannot be read: no memory";
 	if (!r)
 		return err;
-	*r = (struct reader){ .data = data,
-			      .size = size,
-			      .slice_ns = slice_ns,
-			      .count_at = -1,
-			      .wall_at = -1 };
+	*r = (struct reader){
+		.data = data, .size = size, .slice_ns = slice_ns, .count_at = -1, .wall_at = -1
+	};
 	err = parse(r);
 	if (!err)
 		*ret = take_ptr(r->profile);

@@ -28,6 +28,15 @@ uint64_t *fact_cause_marks(const struct profile *p)
 	return marks;
 }
 
+bool fact_names_tid(const struct profile_thread *t)
+{
+	size_t length = strlen(t->name), n;
+	char tid[16];
+
+	n = (size_t)snprintf(tid, sizeof(tid), "-%u", t->tid);
+	return length >= n && !strcmp(t->name + length - n, tid);
+}
+
 /* Of what is left in @marks the largest, which it takes out. */
 static size_t take_largest(uint64_t *marks, size_t n, uint64_t *ret)
 {
@@ -72,7 +81,8 @@ char *fact_profile_time(const struct run *r)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "%s of thread time", fact_seconds(fact_wall(r->profile, profile_marks(r->profile))).s);
+	fprintf(f, "%s of thread time",
+		fact_seconds(fact_wall(r->profile, profile_marks(r->profile))).s);
 	put_causes(f, r->profile, marks);
 	return fclose(f) ? NULL : take_ptr(text);
 }

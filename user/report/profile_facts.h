@@ -3,6 +3,8 @@
 #ifndef TASKDIAG_REPORT_PROFILE_FACTS_H
 #define TASKDIAG_REPORT_PROFILE_FACTS_H
 
+#include <stdbool.h>
+
 #include "report/run.h"
 
 /** Wall seconds of @marks. */
@@ -10,6 +12,9 @@ double fact_wall(const struct profile *p, uint64_t marks);
 
 /** Marks of every cause, by its number; NULL without memory. */
 uint64_t *fact_cause_marks(const struct profile *p);
+
+/** Whether the name of a thread ends in its tid, "worker-4711". */
+bool fact_names_tid(const struct profile_thread *t);
 
 /** "48.00 s of thread time: 61.2 % cpu, 20.1 % [lock], 3.0 % in 2 other causes". */
 char *fact_profile_time(const struct run *r);

@@ -15,9 +15,9 @@ struct textchart_style {
 };
 
 /**
- * Prints rows + 2 lines: MB at the left, seconds below, the peak marked at the axis. A column shows the
- * highest value of its time, so that no peak is lost; columns without any measurement are filled
- * with dots.
+ * Prints rows + 2 lines: MB at the left, seconds below, the peak marked at the axis. A column shows
+ * the highest value of its time, so that no peak is lost; columns without any measurement are
+ * filled with dots.
  * @c: has points. Returns 0 or -ENOMEM; errors of @out are found by ferror().
  */
 int textchart_print(FILE *out, const struct curve *c, const struct textchart_style *style);

@@ -182,13 +182,11 @@ static int print_text(const struct tree *t, unsigned room, const char *sgr_codes
 static int print_thread(const struct tree *t, unsigned room, uint32_t id)
 {
 	const struct profile_thread *thread = profile_thread_at(t->run->profile, id);
-	size_t length = strlen(thread->name);
 	char tid[24];
-	int n = snprintf(tid, sizeof(tid), "-%u", thread->tid);
-	bool told = length >= (size_t)n && !strcmp(thread->name + length - n, tid);
 
 	snprintf(tid, sizeof(tid), "tid %u", thread->tid);
-	return print_text(t, room, "1", *thread->name ? thread->name : "thread", told ? "" : tid);
+	return print_text(t, room, "1", *thread->name ? thread->name : "thread",
+			  fact_names_tid(thread) ? "" : tid);
 }
 
 static int print_function(const struct tree *t, unsigned room, uint32_t id)

@@ -275,7 +275,7 @@ bool follow_busy(const struct follow *f)
 
 	HASH_ITER (hh, f->by_pid, p, next)
 		if (p->tgid && !p->gone_ns &&
-		    (p->scan || p->scan_ns || (p->complete && p->changed)))
+		    (p->scan || p->scan_ns || (p->complete && (p->changed || p->image->dirty))))
 			return true;
 	return false;
 }

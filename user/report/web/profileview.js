@@ -20,7 +20,8 @@ const profileview = (() => {
 
 	function causeColour(id) {
 		const name = p.causes[id].name.replace(/^\[|\]$/g, ''), night = dark.matches;
-		const [hue, saturation] = known[name] || [(id * 67 + 140) % 360, 38];
+		const [hue, saturation] = (Object.hasOwn(known, name) && known[name]) ||
+			[(id * 67 + 140) % 360, 38];
 		return p.running[id] ? `hsl(${hue} ${night ? 62 : 92}% ${night ? 48 : 62}%)` :
 			`hsl(${hue} ${Math.round(saturation * (night ? 0.7 : 1))}% ${night ? 42 : 76}%)`;
 	}
