@@ -141,7 +141,7 @@ struct process_sample {
 	__u32 tgid;
 	__u32 pid;
 	__u32 threads;
-	__u32 pad;
+	__u32 exec_pages; /* executable mappings: a change that no event told is a munmap */
 	char name[NAME_BYTES];
 };
 _Static_assert(sizeof(struct process_sample) == 104, "ABI between bpf/ and user/");

@@ -205,6 +205,7 @@ static __always_inline void sample_process(struct seq_file *seq, struct task_str
 	sample.start_ns = task_start_ns(task);
 	sample.image = mm;
 	if (mm) {
+		sample.exec_pages = BPF_CORE_READ((struct mm_struct *)mm, exec_vm);
 		sample.file_bytes = bytes_of(rss_exact(mm, 0));
 		sample.anon_bytes = bytes_of(rss_exact(mm, 1));
 		sample.swap_bytes = bytes_of(rss_exact(mm, 2));

@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 
-import folded
+sys.dont_write_bytecode = True  # nothing appears beside the sources
+import folded  # noqa: E402
 
 GO = shutil.which(os.environ.get("GO", "go")) or folded.skip("no go (Debian: golang-go)")
 

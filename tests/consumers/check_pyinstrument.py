@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 
-import folded
+sys.dont_write_bytecode = True  # nothing appears beside the sources
+import folded  # noqa: E402
 
 # what PyPI has for CPython 3.11 on x86-64 (Debian 12), and the source for any other
 DIGESTS = {

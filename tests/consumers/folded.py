@@ -5,6 +5,7 @@ reason is on stderr).
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -22,11 +23,17 @@ def fail(text):
 
 
 def run(command, **options):
-    """Output of a command that must succeed."""
-    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL, **options)
-    if done.returncode:
-        fail(f"{command[0]}: status {done.returncode}: {done.stderr.decode(errors='replace')[-600:]}")
-    return done.stdout.decode()
+    """Output of a command that must succeed, and in time; it and what it has started do not outlive us."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True, **options) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            fail(f"{command[0]}: not done after {PATIENCE_S} s")
+    if process.returncode:
+        fail(f"{command[0]}: status {process.returncode}: {err.decode(errors='replace')[-600:]}")
+    return out.decode()
 
 
 def cache_dir(name):

@@ -25,14 +25,11 @@ sum_of() {
 	awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }' all
 }
 
-# Ours may go on where libdw gives up: in the gap of clone3, after the last jump of _dl_runtime_resolve.
 assert_same_as_libdw() {
-	local all same longer
+	local all same
 	all=$(sum_of samples)
 	same=$(sum_of same)
-	longer=$(sum_of ours_longer)
-	[ $(((same + longer) * 1000)) -ge $((all * 998)) ] ||
-		fail "$same the same and $longer longer of $all:" "$(cat all)"
+	[ $((same * 1000)) -ge $((all * 998)) ] || fail "$same the same of $all:" "$(cat all)"
 	[ $(($(sum_of differ) * 1000)) -le "$all" ] || fail "some differ:" "$(cat all)"
 }
 

@@ -71,7 +71,7 @@ static int open_module(Dwfl_Module *module, void **data, const char *name, Dwarf
 	return DWARF_CB_OK;
 }
 
-void libdw_mappings_changed(pid_t pid)
+bool libdw_mappings_changed(pid_t pid)
 {
 	static const Dwfl_Callbacks callbacks = {
 		.find_elf = dwfl_linux_proc_find_elf,
@@ -89,15 +89,16 @@ void libdw_mappings_changed(pid_t pid)
 		errx(2, "libdw: %s", dwfl_errmsg(-1));
 	if (dwfl_linux_proc_report(fresh, pid) || dwfl_report_end(fresh, NULL, NULL)) {
 		dwfl_end(fresh); /* it has ended: what is known has to do */
-		return;
+		return dwfl;
 	}
 	dwfl_getmodules(fresh, open_module, NULL, 0);
 	if (!dwfl_attach_state(fresh, NULL, pid, &threads, NULL)) {
 		dwfl_end(fresh);
-		return;
+		return dwfl;
 	}
 	dwfl_end(dwfl);
 	dwfl = fresh;
+	return true;
 }
 
 void libdw_walk(struct snapshot *s, struct walk *ret)
@@ -106,8 +107,6 @@ void libdw_walk(struct snapshot *s, struct walk *ret)
 
 	current = s;
 	ret->count = 0;
-	if (!dwfl)
-		errx(2, "libdw: cannot read the mappings of the process");
 	err = dwfl_getthread_frames(dwfl, process, on_frame, ret);
 	ret->complete = !err;
 	ret->outcome = !err ? "complete" : err > 0 ? "depth" : dwfl_errmsg(-1);

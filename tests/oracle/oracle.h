@@ -52,9 +52,10 @@ unsigned long sampler_lost(void); /* snapshots, by a full ring */
 bool snapshot_word(struct snapshot *s, uint64_t address, uint64_t *ret);
 void snapshot_begin(struct snapshot *s); /* forgets what was read live */
 
-/* Each keeps what it knows of the process's mappings until it is told that they changed. */
+/* Each keeps what it knows of the process's mappings until it is told that they changed. false: it
+ * knows none, as in the midst of an exec; then it must not walk. */
 void libdw_walk(struct snapshot *s, struct walk *ret);
-void libdw_mappings_changed(pid_t pid);
+bool libdw_mappings_changed(pid_t pid);
 void ours_walk(struct snapshot *s, struct walk *ret);
 void ours_mappings_changed(pid_t pid);
 

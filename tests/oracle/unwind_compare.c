@@ -12,11 +12,12 @@
  *	complete	ours reached the outermost frame
  *	libdw_complete	libdw did
  *	cut		the copy of the stack (64,000 bytes) was too short for a walk
+ *	unknown		snapshots without readable mappings: in the midst of exec
  *	lost		the perf ring was full
  *
  * and then one line for each distinct difference: how often, kind, last frame in common, what came
- * next in ours and in libdw's, how each ended. -a: also where our walks that are not complete
- *ended. Exits with 0 whatever it found; 2 when it could not look.
+ * next in ours and in libdw's, how each ended. -a: also where walks of ours that are not complete
+ * ended. Exits with 0 whatever it found; 2 when it could not look.
  */
 #include "oracle.h"
 
@@ -45,7 +46,7 @@ struct difference {
 };
 
 static pid_t target;
-static unsigned long wanted = 10000, samples, tally[KINDS], complete, libdw_complete, cut;
+static unsigned long wanted = 10000, samples, tally[KINDS], complete, libdw_complete, cut, unknown;
 static bool show_incomplete, stale = true;
 static int memory_fd = -1;
 static struct difference differences[DIFFERENCES_MAX];
@@ -168,8 +169,7 @@ static void look_again(void)
 {
 	char path[64];
 
-	stale = false;
-	libdw_mappings_changed(target);
+	stale = !libdw_mappings_changed(target);
 	ours_mappings_changed(target);
 	if (memory_fd >= 0)
 		close(memory_fd);
@@ -212,7 +212,10 @@ static void on_snapshot(struct snapshot *s)
 		return; /* a child's */
 	if (stale)
 		look_again();
-	compare(s);
+	if (stale)
+		unknown++;
+	else
+		compare(s);
 }
 
 static bool has_ended(bool child)
@@ -250,8 +253,8 @@ static void print(void)
 	printf("samples %lu\n", samples);
 	for (int i = SAME; i <= DIFFER; i++)
 		printf("%s %lu\n", kind_name[i], tally[i]);
-	printf("complete %lu\nlibdw_complete %lu\ncut %lu\nlost %lu\n", complete, libdw_complete,
-	       cut, sampler_lost());
+	printf("complete %lu\nlibdw_complete %lu\ncut %lu\nunknown %lu\nlost %lu\n", complete,
+	       libdw_complete, cut, unknown, sampler_lost());
 	qsort(differences, difference_count, sizeof(differences[0]), more_often);
 	for (size_t i = 0; i < difference_count && i < DIFFERENCES_SHOWN; i++)
 		printf("%6lu %s\n", differences[i].count, differences[i].text);

@@ -20,6 +20,7 @@
 
 #define TEXT 0x1000
 #define TEXT_BYTES 0x1000
+#define FUNCTION (TEXT + 8)
 #define SECTIONS 6
 
 /* ---- an ELF file while it is made ---- */
@@ -104,7 +105,7 @@ static int image_file(struct image *i)
 	return fd;
 }
 
-/* One function: CFA = rsp + 8 * @words at TEXT, 16 bytes long. */
+/* One function at FUNCTION, 16 bytes long: CFA = rsp + 8 * @words. */
 static size_t frame(uint8_t *to, bool debug_frame, uint8_t words)
 {
 	const uint8_t cie_eh[] = { 16,
@@ -131,7 +132,7 @@ static size_t frame(uint8_t *to, bool debug_frame, uint8_t words)
 				      0xff, 1, 0, 1, 0x78, 16,	 DW_CFA_offset | 16,
 				      1,    0, 0, 0, 0,	   0 },
 		      fde[] = { 24, 0,	0, 0, debug_frame ? 0 : 24,
-				0,  0,	0, 0, 0x10,
+				0,  0,	0, 8, 0x10,
 				0,  0,	0, 0, 0,
 				0,  16, 0, 0, 0,
 				0,  0,	0, 0 };
@@ -155,8 +156,8 @@ static int rows_words(int fd, bool *ret_debug_frame, int *ret_err, const char **
 	if (!*ret_err)
 		*ret_err = elf_file_rows(&f, &t, ret_debug_frame);
 	if (!*ret_err) {
-		assert_int_equal(ROW_CFA(cfi_lookup(&t, TEXT)), CFA_RSP);
-		words = ROW_CFA_OFFSET(cfi_lookup(&t, TEXT));
+		assert_int_equal(ROW_CFA(cfi_lookup(&t, FUNCTION)), CFA_RSP);
+		words = ROW_CFA_OFFSET(cfi_lookup(&t, FUNCTION));
 		cfi_free(&t);
 	}
 	*ret_cause = f.cause;
@@ -224,8 +225,9 @@ static void without_sections_the_header_of_eh_frame_tells_where_it_is(void **sta
 
 	(void)state;
 	image_begin(&i);
-	/* a terminator, and what could be taken for one more entry */
-	memset(eh + eh_size + 4, 0x11, sizeof(eh) - eh_size - 4);
+	/* behind the terminator: what could be taken for an earlier function over this one */
+	frame(eh + eh_size + 4, false, 5);
+	eh[eh_size + 4 + 28] -= FUNCTION - TEXT;
 	at = image_bytes(&i, eh, sizeof(eh));
 	distance = (int32_t)(at - (i.size + 4));
 	memcpy(header + 4, &distance, 4);
@@ -385,10 +387,10 @@ static uint32_t build_id_of(struct image *i, uint8_t ret[ELF_BUILD_ID_MAX])
 
 static void the_build_id_is_found_by_segment_and_by_section(void **state)
 {
-	static const uint32_t notes[] = { 4,	    5,	       5,
-					  0x554e47, 1,	       2, /* another, padded */
-					  4,	    4,	       NT_GNU_BUILD_ID,
-					  0x554e47, 0x04030201 };
+	static const uint32_t notes[40] = { 4,	      5,	 5,
+					    0x554e47, 1,	 2, /* another, padded */
+					    4,	      4,	 NT_GNU_BUILD_ID,
+					    0x554e47, 0x04030201 };
 	static const uint8_t wanted[] = { 1, 2, 3, 4 };
 	uint8_t id[ELF_BUILD_ID_MAX];
 	struct image i;

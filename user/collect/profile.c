@@ -400,12 +400,27 @@ static void on_state_last(struct profile_collector *c, struct profile_thr *t,
 			  passed);
 }
 
+/* munmap and dlclose are told by nobody: where less is executable than was, all is read anew. */
+static void on_process_sample(struct profile_collector *c, const struct process_sample *s)
+{
+	struct profile_proc *p;
+
+	HASH_FIND(hh, c->proc_table, &s->tgid, sizeof(s->tgid), p);
+	if (!p || p->start_ns != s->start_ns)
+		return;
+	if (s->exec_pages < p->exec_pages && !c->o->end_ns)
+		unwinder_rescan(c->o->unwinder, s->tgid);
+	p->exec_pages = s->exec_pages;
+}
+
 void profile_collector_sample(void *self, const struct sample_header *h)
 {
 	const struct state_sample *s = (const struct state_sample *)h;
 	struct profile_collector *c = self;
 	struct profile_thr *t;
 
+	if (h->type == SAMPLE_PROCESS && h->size == sizeof(struct process_sample))
+		on_process_sample(c, (const struct process_sample *)h);
 	if (h->type != SAMPLE_STATE || h->size != sizeof(*s))
 		return;
 	t = thr_find(c, s->tgid, s->tid);

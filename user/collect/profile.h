@@ -30,9 +30,10 @@ struct profile_proc {
 	uint32_t tgid, pid; /* pid as the observer sees it */
 	uint32_t index;
 	char name[NAME_BYTES];
-	bool raw;	 /* some of its frames belong to no file */
-	int perf_map;	 /* pinned when the first of them came; -1: none so far */
-	uint64_t map_ns; /* looked for it then */
+	uint32_t exec_pages; /* at the last tick */
+	bool raw;	     /* some of its frames belong to no file */
+	int perf_map;	     /* pinned when the first of them came; -1: none so far */
+	uint64_t map_ns;     /* looked for it then */
 	UT_hash_handle hh;
 };
 

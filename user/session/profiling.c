@@ -1,17 +1,15 @@
 /* profiling.c - what a profile adds to a session: the worker, the tables for unwinding, the brake.
  *
  *   attach: worker, side-band ──► probes ──► processes, threads ──► tables stand
- *   tick: switches counted ──► too many for --max-overhead: waits are read from outside from now on
+ *   beat: switches counted ──► too many for --max-overhead: waits are read from outside from now on
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "inspect/inspect.h"
 #include "lib/clock.h"
-#include "session/pump.h"
 #include "session/state.h"
 #include "unwind/unwinder.h"
 
@@ -20,7 +18,7 @@
 #define SETTLE_NS (2 * NS_PER_S)
 /* What a switch costs the task: two looks at it; measured, see docs/performance.md. */
 #define SWITCH_NS 500
-#define BRAKE_MIN_NS (500 * NS_PER_MS)
+#define BRAKE_NS (250 * NS_PER_MS) /* between two looks at the switch rate */
 
 static char *const worker_argv[] = { "/proc/self/exe", "inspect-worker", NULL };
 
@@ -55,6 +53,16 @@ int profiling_new(struct session *s, struct problem *problem)
 	return unwinder_new(&config, &s->o.unwinder, problem);
 }
 
+static int beat(struct session *s, uint64_t period_ns)
+{
+	struct itimerspec every = {
+		.it_value = { .tv_sec = period_ns / NS_PER_S, .tv_nsec = period_ns % NS_PER_S },
+		.it_interval = { .tv_sec = period_ns / NS_PER_S, .tv_nsec = period_ns % NS_PER_S },
+	};
+
+	return timerfd_settime(s->profile_timer, 0, &every, NULL) ? -errno : 0;
+}
+
 int profiling_begin(struct session *s, struct problem *problem)
 {
 	int err;
@@ -66,47 +74,40 @@ int profiling_begin(struct session *s, struct problem *problem)
 	if (err)
 		return problem_set(problem, err, "scan of threads: %s", strerror(-err));
 	probes_drain(s->probes);
+	if (!s->o.waits)
+		return 0;
 	s->brake_ns = clock_boot_ns();
-	return 0;
+	s->profile_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	err = s->profile_timer < 0 ? -errno : beat(s, BRAKE_NS);
+	return err ? problem_set(problem, err, "timer of the profile: %s", strerror(-err)) : 0;
 }
 
-/* From now on a clock of ours reads what threads wait for. It beats at the profile's frequency. */
-static int go_outside(struct session *s)
-{
-	struct itimerspec beat = {
-		.it_value = { .tv_nsec = 1 },
-		.it_interval = { .tv_sec = s->o.period_ns / NS_PER_S,
-				 .tv_nsec = s->o.period_ns % NS_PER_S },
-	};
-
-	s->outside_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (s->outside_timer < 0 || timerfd_settime(s->outside_timer, 0, &beat, NULL))
-		return -errno;
-	probes_leave_switches(s->probes);
-	s->o.outside_ns = clock_boot_ns();
-	return pump_watch_outside(s);
-}
-
-void profiling_tick(struct session *s)
+/* Whether looking at the task's switches costs more than it may. */
+static bool switches_too_often(struct session *s)
 {
 	uint64_t drops[DROP_MAX], now = clock_boot_ns(), since = now - s->brake_ns, switches;
 
-	if (!s->o.waits || s->o.outside_ns || since < BRAKE_MIN_NS)
-		return;
 	probes_drops(s->probes, drops);
 	switches = drops[NOTE_SWITCHES] - s->brake_switches;
 	s->brake_ns = now;
 	s->brake_switches = drops[NOTE_SWITCHES];
-	if ((double)switches * SWITCH_NS > s->options.max_overhead * since && go_outside(s))
-		s->samples_failed++;
+	return (double)switches * SWITCH_NS > s->options.max_overhead * since;
 }
 
-void profiling_outside(struct session *s)
+/* Before waits are read from outside it is the brake that beats, then the profile. */
+void profiling_beat(struct session *s)
 {
 	uint64_t beats;
 
-	if (read(s->outside_timer, &beats, sizeof(beats)) != sizeof(beats))
+	if (read(s->profile_timer, &beats, sizeof(beats)) != sizeof(beats))
 		return;
+	if (!s->o.outside_ns) {
+		if (!switches_too_often(s))
+			return;
+		probes_leave_switches(s->probes);
+		s->o.outside_ns = clock_boot_ns();
+		beat(s, s->o.period_ns);
+	}
 	probes_drain(s->probes); /* threads are known before they are told of */
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
@@ -121,8 +122,8 @@ void profiling_end(struct session *s)
 
 void profiling_free(struct session *s)
 {
+	inspect_free(s->o.inspect); /* its requests point to files of the unwinder */
 	unwinder_free(s->o.unwinder);
-	inspect_free(s->o.inspect);
-	if (s->outside_timer >= 0)
-		close(s->outside_timer);
+	if (s->profile_timer >= 0)
+		close(s->profile_timer);
 }

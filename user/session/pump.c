@@ -17,7 +17,7 @@
 #define GAP_MIN_NS (50 * NS_PER_MS) /* shorter ones are the scheduler's everyday */
 
 /* What an epoll event is about; FROM_PID and above: pidfd number data - FROM_PID. */
-enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_UNWINDER, FROM_OUTSIDE, FROM_PID };
+enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_UNWINDER, FROM_PROFILE, FROM_PID };
 
 static const int stopping_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 static const int forwarded_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
@@ -81,11 +81,6 @@ static int open_signals(struct session *s)
 	return s->signals < 0 ? -errno : watch(s, s->signals, FROM_SIGNAL);
 }
 
-int pump_watch_outside(struct session *s)
-{
-	return watch(s, s->outside_timer, FROM_OUTSIDE);
-}
-
 int pump_open(struct session *s, struct problem *problem)
 {
 	int err;
@@ -100,6 +95,8 @@ int pump_open(struct session *s, struct problem *problem)
 		err = watch(s, probes_ring_fd(s->probes), FROM_RING);
 	if (!err && s->o.unwinder)
 		err = watch(s, unwinder_fd(s->o.unwinder), FROM_UNWINDER);
+	if (!err && s->profile_timer >= 0)
+		err = watch(s, s->profile_timer, FROM_PROFILE);
 	for (size_t i = 0; !err && i < s->root_count; i++)
 		if (s->pidfds[i] >= 0)
 			err = watch(s, s->pidfds[i], FROM_PID + i);
@@ -134,8 +131,6 @@ static void take_tick(struct session *s)
 		    s->stream.collectors[i]->tick(s->stream.selves[i]))
 			s->samples_failed++;
 	stream_forget(&s->stream, 2);
-	if (profiling_is_on(s))
-		profiling_tick(s);
 	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
 	status_show(s);
 }
@@ -197,8 +192,8 @@ static void dispatch(struct session *s, uint64_t from)
 		probes_drain(s->probes); /* processes are known before their mappings change */
 		unwinder_pump(s->o.unwinder);
 		break;
-	case FROM_OUTSIDE:
-		profiling_outside(s);
+	case FROM_PROFILE:
+		profiling_beat(s);
 		break;
 	default:
 		on_root_ended(s, from - FROM_PID);

@@ -12,8 +12,6 @@ struct session;
 int pump_block_signals(sigset_t *ret_before, struct problem *problem);
 void pump_release_signals(void); /* back to their default actions */
 int pump_open(struct session *s, struct problem *problem);
-/** The clock that reads waits from outside has been made. 0 or -errno. */
-int pump_watch_outside(struct session *s);
 /** Returns when the task has ended, the duration is over or the user has stopped it; the last tick
  * is then taken. */
 int pump_run(struct session *s, struct problem *problem);

@@ -217,7 +217,7 @@ int session_new(const struct session_options *options, struct session **ret, int
 	if (!s)
 		return -ENOMEM;
 	s->options = *options;
-	s->epoll = s->timer = s->signals = s->outside_timer = s->status = -1;
+	s->epoll = s->timer = s->signals = s->profile_timer = s->status = -1;
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		s->pidfds[i] = -1;
 	s->stream.o = &s->o;

@@ -25,7 +25,7 @@ struct session {
 	char *command_line; /* hostile */
 	int status;	    /* of the command; -1: none or not ended */
 	int epoll, timer, signals;
-	int outside_timer; /* ticks of the profile, once waits are read from outside; -1 */
+	int profile_timer; /* the brake's, or ticks of the profile from outside; -1 */
 	uint64_t brake_ns; /* the switches were counted then */
 	uint64_t brake_switches;
 	sigset_t mask; /* of signals, as our caller had it: the command's */
@@ -46,14 +46,11 @@ json_t *session_manifest(struct session *s);
 int profiling_new(struct session *s, struct problem *problem);
 /** Threads that are there; tables of what is mapped, which a held command waits for. */
 int profiling_begin(struct session *s, struct problem *problem);
-/** Every tick: is the task's switch rate still bearable? */
-void profiling_tick(struct session *s);
-/** A tick of the clock that reads waits from outside. */
-void profiling_outside(struct session *s);
+/** The profile's timer has gone off. */
+void profiling_beat(struct session *s);
 /** What threads do that do not end with the run. */
 void profiling_end(struct session *s);
 void profiling_free(struct session *s);
-/** Adds what only this session knows to diagnostics.profile. */
 bool profiling_is_on(const struct session *s);
 
 /** `<name>-<pid>` of the task, characters [A-Za-z0-9_-] only. (manifest.c) */

@@ -281,5 +281,11 @@ const chart = (() => {
 			graph.updateOptions({});
 	}
 
-	return {build, highlight};
+	/* A window that changed its size while the chart was hidden left it without one. */
+	function resize() {
+		if (graph)
+			graph.resize();
+	}
+
+	return {build, highlight, resize};
 })();

@@ -311,6 +311,7 @@ const flame = (() => {
 			if (width)
 				fit();
 			resize();
+			scroller.scrollTop = up ? scroller.scrollHeight : 0;
 			on.zoom(zoom);
 		}
 

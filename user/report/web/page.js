@@ -80,6 +80,8 @@
 			tab.setAttribute('aria-selected', key === name);
 			tab.tabIndex = key === name ? 0 : -1;
 		}
+		if (name === 'memory')
+			chart.resize();
 	}
 
 	function tabs() {
