@@ -32,6 +32,12 @@ SKELETON    := $(BUILD)/taskdiag.skel.h
 SOURCES     := $(wildcard user/*.c user/*/*.c)
 OBJECTS     := $(SOURCES:%.c=$(BUILD)/%.o)
 TARGETS     := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(wildcard tests/targets/*.c))
+# one source, several ways to build it
+VARIANTS := $(addprefix $(BUILD)/targets/profile_,static staticpie nocfi framepointer debugframe)
+PLUGINS  := $(addprefix $(BUILD)/targets/profile_,plugin_a.so plugin_b.so plt.so)
+MUSL     := $(if $(shell command -v musl-gcc),$(BUILD)/targets/profile_musl)
+NO_CFI   := -fno-asynchronous-unwind-tables -fno-unwind-tables
+TARGETS  += $(VARIANTS) $(PLUGINS) $(MUSL) $(BUILD)/targets/profile_exceptions $(BUILD)/unwind_compare
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
 # what runs without a kernel: all but the verbs and the session
 PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/session/stream.c
@@ -116,6 +122,44 @@ $(BUILD)/targets/%: tests/targets/%.c
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -pthread -MF $@.d $< -o $@
 
+$(BUILD)/targets/profile_static: HOW := -static
+$(BUILD)/targets/profile_staticpie: HOW := -static-pie
+$(BUILD)/targets/profile_debugframe: HOW := $(NO_CFI)
+$(BUILD)/targets/profile_nocfi: HOW := -g0 $(NO_CFI) -fomit-frame-pointer
+$(BUILD)/targets/profile_framepointer: HOW := -g0 $(NO_CFI) -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
+$(VARIANTS): tests/targets/profile_burn.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -pthread $(HOW) -MF $@.d $< -o $@
+
+$(MUSL): tests/targets/profile_burn.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)musl-gcc -std=gnu17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $< -o $@
+
+$(BUILD)/targets/profile_plugin_a.so: HOW := -DPLUGIN_A
+$(BUILD)/targets/profile_plugin_b.so: HOW := -DPLUGIN_B
+$(BUILD)/targets/profile_plt.so: HOW := -DPLUGIN -Wl,-z,lazy
+$(BUILD)/targets/profile_plugin_a.so $(BUILD)/targets/profile_plugin_b.so: tests/targets/profile_dlopen.c
+$(BUILD)/targets/profile_plt.so: tests/targets/profile_plt.c
+$(PLUGINS):
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -shared -fPIC $(HOW) -MF $@.d $(filter %.c,$^) -o $@
+
+$(BUILD)/targets/%: tests/targets/%.cc
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) -std=gnu++17 $(WARNINGS) $(CFLAGS) -MMD -MP -MF $@.d $< -o $@
+
+$(BUILD)/unwind_compare: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/oracle/*.c user/inspect/cfi*.c user/inspect/elf_*.c))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -ldw -lelf -lz -o $@
+
+$(BUILD)/make_profile: tests/consumers/make_profile.c $(PURE_OBJECTS)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) $(LIBS) -o $@
+
 $(BUILD)/empty.bpf.o: tests/bpf/empty.bpf.c vmlinux/$(ARCH)/vmlinux.h
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) \
@@ -125,7 +169,7 @@ $(BUILD)/page_cost: tests/bpf/page_cost.c $(SKELETON) $(BUILD)/empty.bpf.o
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $< -lbpf -lelf -lz -o $@
 
-targets: $(TARGETS) $(BUILD)/page_cost	## build the programs with known answers that the tests observe
+targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/make_profile	## build the programs with known answers that the tests observe
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done

@@ -186,8 +186,10 @@ static __always_inline void wait_send(struct task_struct *task, struct thread *t
 
 	first = t->wait_first_ns;
 	t->wait_marks = 0;
-	if (cause == CAUSE_RUN_QUEUE || queued > t->in_ns - t->out_ns)
-		ready_ns = cause == CAUSE_RUN_QUEUE ? t->out_ns : t->in_ns;
+	if (cause == CAUSE_THROTTLED || queued > t->in_ns - t->out_ns)
+		ready_ns = t->in_ns; /* the kernel counts throttling as time in the run queue */
+	if (cause == CAUSE_RUN_QUEUE)
+		ready_ns = t->out_ns;
 	waited = ready_ns >= first ? (ready_ns - first) / config.period_ns + 1 : 0;
 	if (waited > marks)
 		waited = marks;

@@ -420,10 +420,16 @@ profiled() {
 			    return found[0]
 
 
+			def early(stack):
+			    """walked before the tables of what was just mapped stood"""
+			    return any(f.startswith("[incomplete: " + why) for f in stack.frames[:1]
+			               for why in ("outside of all", "mappings not known", "rows not made"))
+
 			def complete_part():
-			    """of the walks of stacks"""
+			    """of the walks of stacks, but for those that a busy machine made come before the tables"""
 			    walks = {k: v for k, v in profile["stacks"].items()
-			             if k not in ("none", "with_guessed_frames", "overflowed", "read_from_outside")}
+			             if k not in ("none", "with_guessed_frames", "overflowed", "read_from_outside",
+			                          "no_process", "no_mapping", "rows_pending")}
 			    assert sum(walks.values()), profile["stacks"]
 			    return walks["complete"] / sum(walks.values())
 		END

@@ -35,6 +35,7 @@ struct observation {
 	uint64_t epoch;		   /* number of the task's peak */
 	uint64_t period_ns;	   /* of the profile's marks; 0: no profile */
 	uint64_t outside_ns;	   /* waits are read from outside since then; 0: never were */
+	uint64_t lost_marks;	   /* in records that could not be sent; known at the end */
 	bool waits;		   /* the profile tells waits too */
 	bool wakes;		   /* and walks them in the thread that waited */
 	struct unwinder *unwinder; /* NULL: no profile */

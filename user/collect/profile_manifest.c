@@ -95,7 +95,8 @@ static int compare(const void *a, const void *b)
 static void threads_json(const struct profile_collector *c, json_t *profile)
 {
 	_cleanup_free_ struct profile_thr **sorted = calloc(c->thr_count + 1, sizeof(*sorted));
-	uint64_t marks = 0, kernel_marks = 0, lost = 0, merged = 0, omitted = 0, omitted_marks = 0;
+	uint64_t marks = 0, kernel_marks = 0, unended = 0, merged = 0, omitted = 0,
+		 omitted_marks = 0;
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < c->thr_count; i++) {
@@ -103,7 +104,7 @@ static void threads_json(const struct profile_collector *c, json_t *profile)
 
 		marks += recorded(t);
 		kernel_marks += t->marks;
-		lost += t->lost_marks;
+		unended += !t->end_ns;
 		merged += t->merged;
 		if (sorted)
 			sorted[i] = c->thrs[i];
@@ -120,7 +121,8 @@ static void threads_json(const struct profile_collector *c, json_t *profile)
 	}
 	json_object_set_new(profile, "marks", json_integer(marks));
 	json_object_set_new(profile, "marks_passed", json_integer(kernel_marks));
-	json_object_set_new(profile, "marks_lost", json_integer(lost));
+	json_object_set_new(profile, "marks_lost", json_integer(c->o->lost_marks));
+	json_object_set_new(profile, "threads_unended", json_integer(unended));
 	json_object_set_new(profile, "threads_seen", json_integer(c->thr_count + merged));
 	json_object_set_new(profile, "threads", array);
 	json_object_set_new(profile, "threads_omitted", json_integer(omitted + merged));
@@ -197,6 +199,32 @@ static const char *mode(const struct profile_collector *c)
 	return c->o->wakes ? "phase" : "phase-at-switch";
 }
 
+static void limit_count(json_t *limits, uint64_t count, const char *what)
+{
+	if (count)
+		json_array_append_new(limits,
+				      json_sprintf("%llu %s", (unsigned long long)count, what));
+}
+
+/* What the kernel lacks, and what this run has lost. */
+static json_t *limits_all(const struct profile_collector *c, const json_t *limits)
+{
+	json_t *all = json_copy((json_t *)limits);
+	struct unwinder_stats s;
+
+	unwinder_stats(c->o->unwinder, &s);
+	limit_count(all, c->o->lost_marks,
+		    "marks were lost: a larger --ring-size or a lower --frequency keeps them");
+	limit_count(all, samples_overflowed(c->samples),
+		    "stacks found no room and are one: [other stacks]");
+	limit_count(all, s.mappings_refused, "executable mappings found no room: stacks end there");
+	if (c->o->outside_ns)
+		json_array_append_new(
+		    all, json_string("the task switches so often that its waits are read from "
+				     "outside: those below 100 us may be wrong (--max-overhead)"));
+	return all;
+}
+
 json_t *profile_manifest(void *self, json_t *limits)
 {
 	struct profile_collector *c = self;
@@ -205,9 +233,10 @@ json_t *profile_manifest(void *self, json_t *limits)
 	if (!c->profile && profile_build(c, &c->profile))
 		return NULL;
 	profile = json_object();
+	limits = limits_all(c, limits);
 	json_object_set_new(profile, "status",
 			    json_string(json_array_size(limits) ? "limited" : "ok"));
-	json_object_set_new(profile, "limits", json_incref(limits));
+	json_object_set_new(profile, "limits", limits);
 	json_object_set_new(profile, "problems", problems_json(c));
 	json_object_set_new(profile, "problems_more", json_integer(c->problems_more));
 	json_object_set_new(profile, "frequency_hz", json_real(1e9 / c->o->period_ns));

@@ -38,6 +38,7 @@ static int append_row(struct builder *b, uint32_t at, uint64_t rule)
 	if ((*last & ROW_RULE_MASK) == rule)
 		return 0;
 	if (*bucket >> 32 == BUCKET_ROWS_MAX) { /* no compiler does that */
+		t->unsupported += rule_is_followed(*last);
 		*last = ROW_RULE(CFA_UNSUPPORTED, 0, 0, 0, 0, 0) | ROW_PC(*last);
 		return 0;
 	}
@@ -53,8 +54,7 @@ static int append_row(struct builder *b, uint32_t at, uint64_t rule)
 	return 0;
 }
 
-/* Code without CFI. That of the ELF entry point is the outermost frame: in ld.so, in musl's crt1.
- */
+/* Code without CFI. At the ELF entry point that is the outermost frame: ld.so, musl's crt1. */
 static int append_gap(struct builder *b, uint32_t from, uint32_t to)
 {
 	uint64_t entry = b->in->entry - b->t.first;
@@ -103,7 +103,7 @@ static int append_functions(struct builder *b)
 
 	b->covered = b->in->text_first - b->t.first;
 	for (size_t i = 0; i < b->entries.function_count && !err; i++) {
-		const struct cfi_entry *f = &b->entries.functions[i];
+		const struct cfi_entry *f = cfi_entries_get(&b->entries, i);
 
 		b->t.ignored += f->at < b->covered;
 		if (f->end <= b->covered)

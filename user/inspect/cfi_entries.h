@@ -26,14 +26,18 @@ struct cfi_entries {
 	struct cfi_common *commons;
 	size_t common_count, common_capacity; /* sorted by offset */
 	struct cfi_entry *functions;
-	size_t function_count, function_capacity; /* sorted by address; may overlap */
-	size_t ignored;				  /* malformed ones */
+	size_t function_count, function_capacity;
+	uint64_t *order; /* of functions by address: it and their number */
+	size_t ignored;	 /* malformed ones */
 };
 
 /** @first: what addresses are relative to, less than 4 GiB below the text's end. 0, -ENOMEM,
  * -EFBIG, -ENODATA: no function. To be freed in every case. */
 int cfi_entries_read(const struct cfi_input *in, uint64_t first, struct cfi_entries *ret);
 void cfi_entries_free(struct cfi_entries *e);
+
+/** Function @i by address; they may overlap. */
+const struct cfi_entry *cfi_entries_get(const struct cfi_entries *e, size_t i);
 
 /** @array with room for one more; NULL: no memory, and it is as it was. */
 void *cfi_with_room(void *array, size_t count, size_t *capacity, size_t size);

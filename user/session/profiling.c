@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #define CACHE_PLACE "/var/cache/taskdiag-bpf"
 #define CACHE_BYTES (512u << 20)
+#define HASTE (-15) /* nice value while the tables must follow the task */
 #define SETTLE_NS (2 * NS_PER_S)
 /* What a switch costs the task: two looks at it; measured, see docs/performance.md. */
 #define SWITCH_NS 500
@@ -34,6 +36,14 @@ static int ask_execs(void *context, uint32_t tgid, uint64_t start_ns, uint32_t *
 	return probes_execs(s->probes, tgid, start_ns, ret);
 }
 
+/* What is mapped has to be known before it runs for long: a few microseconds of work that must not
+ * wait for a turn among busy neighbours (50 ms of a started command's first stacks were lost so).
+ */
+static void hurry(bool on)
+{
+	setpriority(PRIO_PROCESS, 0, on ? HASTE : 0);
+}
+
 int profiling_new(struct session *s, struct problem *problem)
 {
 	struct unwinder_config config = {
@@ -45,6 +55,7 @@ int profiling_new(struct session *s, struct problem *problem)
 	};
 	int err = inspect_new(worker_argv, &s->o.inspect);
 
+	hurry(true);
 	if (err)
 		return problem_set(problem, err, "inspection worker: %s", strerror(-err));
 	config.inspect = s->o.inspect;
@@ -115,6 +126,7 @@ void profiling_beat(struct session *s)
 
 void profiling_end(struct session *s)
 {
+	hurry(false);
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 	probes_drain(s->probes);
