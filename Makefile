@@ -169,7 +169,11 @@ $(BUILD)/page_cost: tests/bpf/page_cost.c $(SKELETON) $(BUILD)/empty.bpf.o
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $< -lbpf -lelf -lz -o $@
 
-targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/make_profile	## build the programs with known answers that the tests observe
+$(BUILD)/verified: tests/bpf/verified.c user/session/kernel_type.c $(SKELETON)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -MF $@.d $(filter %.c,$^) -lbpf -lelf -lz -o $@
+
+targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/make_profile	## build the programs with known answers that the tests observe
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done

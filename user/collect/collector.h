@@ -34,6 +34,9 @@ struct observation {
 	uint64_t resolution_bytes; /* RSS that a thread may gain unseen; 0: none */
 	uint64_t epoch;		   /* number of the task's peak */
 	uint64_t period_ns;	   /* of the profile's marks; 0: no profile */
+	uint32_t frequency_hz;	   /* as it was asked for */
+	double steal_s; /* CPU time that the host of a virtual machine took in the run; known at the
+			   end */
 	uint64_t outside_ns;	   /* waits are read from outside since then; 0: never were */
 	uint64_t lost_marks;	   /* in records that could not be sent; known at the end */
 	bool waits;		   /* the profile tells waits too */

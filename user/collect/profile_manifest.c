@@ -239,7 +239,7 @@ json_t *profile_manifest(void *self, json_t *limits)
 	json_object_set_new(profile, "limits", limits);
 	json_object_set_new(profile, "problems", problems_json(c));
 	json_object_set_new(profile, "problems_more", json_integer(c->problems_more));
-	json_object_set_new(profile, "frequency_hz", json_real(1e9 / c->o->period_ns));
+	json_object_set_new(profile, "frequency_hz", json_integer(c->o->frequency_hz));
 	json_object_set_new(profile, "period_ns", json_integer(c->o->period_ns));
 	json_object_set_new(profile, "slice_ns", json_integer(samples_slice_ns(c->samples)));
 	json_object_set_new(profile, "mode", json_string(mode(c)));
@@ -251,6 +251,8 @@ json_t *profile_manifest(void *self, json_t *limits)
 			    ratio(c->walks[UNWIND_COMPLETE], c->walk_count));
 	json_object_set_new(profile, "stacks", stacks_json(c));
 	json_object_set_new(profile, "fidelity", fidelity_json(c));
+	/* the kernel's CPU times leave it out, marks do not: it lifts fidelity.cpu above 1 */
+	json_object_set_new(profile, "host_steal_s", json_real(c->o->steal_s));
 	threads_json(c, profile);
 	json_object_set_new(profile, "causes", causes_json(c));
 	json_object_set_new(profile, "tables", tables_json(c));

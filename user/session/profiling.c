@@ -4,12 +4,14 @@
  *   beat: switches counted ──► too many for --max-overhead: waits are read from outside from now on
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "inspect/inspect.h"
+#include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "session/state.h"
 #include "unwind/unwinder.h"
@@ -74,10 +76,22 @@ static int beat(struct session *s, uint64_t period_ns)
 	return timerfd_settime(s->profile_timer, 0, &every, NULL) ? -errno : 0;
 }
 
+/* All CPUs' time that the host of a virtual machine gave to others, seconds since boot. */
+static double host_steal(void)
+{
+	_cleanup_fclose_ FILE *stat = fopen("/proc/stat", "re");
+	unsigned long long ticks = 0;
+
+	if (!stat || fscanf(stat, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) != 1)
+		return 0;
+	return (double)ticks / sysconf(_SC_CLK_TCK);
+}
+
 int profiling_begin(struct session *s, struct problem *problem)
 {
 	int err;
 
+	s->o.steal_s = -host_steal();
 	s->o.wakes = probes_wakes(s->probes);
 	unwinder_pump(s->o.unwinder);
 	unwinder_settle(s->o.unwinder, SETTLE_NS);
@@ -127,6 +141,7 @@ void profiling_beat(struct session *s)
 void profiling_end(struct session *s)
 {
 	hurry(false);
+	s->o.steal_s += host_steal();
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 	probes_drain(s->probes);

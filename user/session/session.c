@@ -124,6 +124,7 @@ static int find_collectors(struct session *s)
 		s->stream.collectors[i] = c;
 		if (!strcmp(c->name, "profile")) {
 			s->o.period_ns = NS_PER_S / s->options.frequency_hz;
+			s->o.frequency_hz = s->options.frequency_hz;
 			s->o.waits = !s->options.cpu_only;
 		}
 	}
