@@ -1,7 +1,6 @@
 /* verified.c - how many instructions this kernel's verifier walks for each program of the profile.
  *
- *	verified		a line for each: NAME NUMBER, or NAME absent (this kernel has no such
- *hook)
+ *	verified	a line for each: NAME NUMBER, or NAME absent: this kernel lacks the hook
  *
  * The number is from the verifier's own log: bpf_prog_info has none before Linux 5.16. The programs
  * are configured as in user/session/probes.c, and loaded together; nothing is attached. Needs root.
@@ -9,7 +8,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <err.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -218,6 +218,9 @@ static json_t *limits_all(const struct profile_collector *c, const json_t *limit
 	limit_count(all, samples_overflowed(c->samples),
 		    "stacks found no room and are one: [other stacks]");
 	limit_count(all, s.mappings_refused, "executable mappings found no room: stacks end there");
+	limit_count(
+	    all, s.unreadable,
+	    "processes' memory did not answer in time: blocked threads have no stack there");
 	if (c->o->outside_ns)
 		json_array_append_new(
 		    all, json_string("the task switches so often that its waits are read from "

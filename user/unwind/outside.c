@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/uio.h>
 
 struct unwind_state;
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk);
@@ -16,13 +15,14 @@ static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 add
 #include "bpf/unwind_step.h"
 #pragma GCC diagnostic pop
 
-#define STACK_BYTES 16384
+#define STACK_BYTES PEEK_BYTES
 
 /* A system call costs as much as 20 frames: the top of the stack is read at once. */
 struct outside {
 	struct unwind_state state; /* first: the step knows only this */
 	struct space *space;
 	const struct mappings *mappings;
+	struct peek *peek;
 	pid_t pid;
 	uint64_t stack_at;
 	size_t stack_bytes;
@@ -39,23 +39,6 @@ static const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i)
 	return mappings_at(((struct outside *)s)->mappings, i);
 }
 
-static size_t read_from(pid_t pid, void *to, size_t bytes, uint64_t address)
-{
-	/* up to the end of a page at least: a read that crosses into nothing is cut there */
-	struct iovec local = { to, bytes }, remote[2] = { { (void *)address, bytes } };
-	size_t until_page = 4096 - address % 4096;
-	ssize_t n;
-	int parts = 1;
-
-	if (bytes > until_page) {
-		remote[0].iov_len = until_page;
-		remote[1] = (struct iovec){ (void *)(address + until_page), bytes - until_page };
-		parts = 2;
-	}
-	n = process_vm_readv(pid, &local, 1, remote, parts, 0);
-	return n < 0 ? 0 : n;
-}
-
 static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address)
 {
 	struct outside *o = (struct outside *)s;
@@ -65,11 +48,11 @@ static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 add
 		memcpy(to, o->stack + into, bytes);
 		return 0;
 	}
-	return read_from(o->pid, to, bytes, address) == bytes ? 0 : -EFAULT;
+	return peek_read(o->peek, o->pid, to, bytes, address) == bytes ? 0 : -EFAULT;
 }
 
 enum unwind_outcome outside_walk(struct space *space, const struct mappings *mappings,
-				 uint32_t first, uint32_t count, pid_t pid,
+				 uint32_t first, uint32_t count, struct peek *peek, pid_t pid,
 				 const struct unwind_registers *registers, uint64_t *frames,
 				 size_t *ret_count)
 {
@@ -78,9 +61,10 @@ enum unwind_outcome outside_walk(struct space *space, const struct mappings *map
 
 	o.space = space;
 	o.mappings = mappings;
+	o.peek = peek;
 	o.pid = pid;
 	o.stack_at = registers->sp;
-	o.stack_bytes = read_from(pid, o.stack, sizeof(o.stack), registers->sp);
+	o.stack_bytes = peek_read(peek, pid, o.stack, sizeof(o.stack), registers->sp);
 	unwind_begin(&o.state, registers->pc, registers->sp, registers->bp, registers->bx);
 	o.state.first = first;
 	o.state.count = count;

@@ -9,12 +9,13 @@
 
 #include "bpf/unwind.h"
 #include "unwind/mappings.h"
+#include "unwind/peek.h"
 #include "unwind/space.h"
 #include "unwind/unwinder.h"
 
 /** @first, @count: the process's range of mappings. Otherwise as unwinder_outside(). */
 enum unwind_outcome outside_walk(struct space *space, const struct mappings *mappings,
-				 uint32_t first, uint32_t count, pid_t pid,
+				 uint32_t first, uint32_t count, struct peek *peek, pid_t pid,
 				 const struct unwind_registers *registers, uint64_t *frames,
 				 size_t *ret_count);
 

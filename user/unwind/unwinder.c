@@ -30,6 +30,7 @@ struct unwinder {
 	struct files *files;
 	struct follow *follow;
 	struct sideband *sideband;
+	struct peek *peek;
 	int epoll, timer;
 	int worker; /* the worker's fd in epoll; -1: none */
 	bool held;  /* the side-band holds events back */
@@ -66,6 +67,9 @@ int unwinder_new(const struct unwinder_config *config, struct unwinder **ret,
 	/* a run without a cache is only slower to start */
 	if (!err && config->cache)
 		cache_new(config->cache, config->cache_bytes, &u->cache);
+	u->peek = err ? NULL : peek_new();
+	if (!err && !u->peek)
+		err = -ENOMEM;
 	if (!err)
 		err = files_new(u->inspect, u->space, u->cache, &u->files);
 	if (!err)
@@ -92,6 +96,7 @@ void unwinder_free(struct unwinder *u)
 	if (u->timer >= 0)
 		close(u->timer);
 	sideband_free(u->sideband);
+	peek_free(u->peek);
 	free(u);
 }
 
@@ -209,7 +214,8 @@ enum unwind_outcome unwinder_outside(struct unwinder *u, uint32_t tgid, uint32_t
 	*ret_count = 0;
 	if (!follow_range(u->follow, tgid, &first, &count))
 		return UNWIND_NO_PROCESS;
-	return outside_walk(u->space, u->mappings, first, count, pid, registers, frames, ret_count);
+	return outside_walk(u->space, u->mappings, first, count, u->peek, pid, registers, frames,
+			    ret_count);
 }
 
 void unwinder_stats(const struct unwinder *u, struct unwinder_stats *ret)
@@ -219,4 +225,5 @@ void unwinder_stats(const struct unwinder *u, struct unwinder_stats *ret)
 	follow_stats(u->follow, ret);
 	ret->table_bytes = space_used(u->space) * 8ULL;
 	ret->chunks = space_chunks(u->space);
+	ret->unreadable = peek_refused(u->peek);
 }

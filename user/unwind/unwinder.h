@@ -105,7 +105,9 @@ struct unwinder_stats {
 	    mappings_refused;	       /* no room: PROCESS_MAPPINGS_MAX, MAPPINGS_MAX, files */
 	uint64_t rescans, lost_events; /* of the side-band: then all is read anew */
 	uint64_t cache_hits, cache_misses, cache_refused;
-	uint64_t table_ns; /* time that the worker took for rows */
+	uint64_t unreadable; /* processes whose memory did not answer in time: not read from outside
+				again */
+	uint64_t table_ns;   /* time that the worker took for rows */
 };
 void unwinder_stats(const struct unwinder *u, struct unwinder_stats *ret);
 
