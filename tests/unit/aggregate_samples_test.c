@@ -135,6 +135,39 @@ static void a_wait_of_a_day_is_one_addition_in_bounded_room(void **state)
 	samples_free(s);
 }
 
+/* 24 hours of two busy CPUs at 99 Hz, every fourth of their samples: 300 stacks, 40 threads. */
+static void a_day_of_samples_keeps_its_size(void **state)
+{
+	const uint64_t day_ns = 86400ULL * 1000000000, step_ns = 4 * 5050505ULL;
+	struct samples *s = samples_new(0, 100000000);
+	struct sum sum = {}, first = {};
+	uint64_t added = 0;
+	size_t nodes;
+
+	(void)state;
+	srand(9);
+	for (uint64_t id = 1; id <= 300; id++) {
+		const uint64_t frames[] = { 1, 2, 3 + id % 7, 100 + id };
+
+		assert_int_equal(samples_stack(s, id, frames, 4), 0);
+	}
+	nodes = samples_node_count(s);
+	for (uint64_t time = 0; time < day_ns; time += step_ns, added++) {
+		uint64_t id = 1 + rand() % 300;
+
+		assert_int_equal(
+		    samples_add(s, samples_node(s, id), id % 40, id % 5, 0, time, 10101010, 1), 0);
+		if (added == day_ns / step_ns / 24)
+			samples_each(s, add_up, &first);
+	}
+	samples_each(s, add_up, &sum);
+	assert_int_equal(sum.marks, added);
+	assert_int_equal(samples_node_count(s), nodes);
+	assert_true(sum.cells <= 300 * SAMPLES_SLICES_MAX);
+	assert_true(sum.cells <= 4 * first.cells); /* of its first hour */
+	samples_free(s);
+}
+
 static void marks_before_the_start_belong_to_the_first_slice(void **state)
 {
 	struct samples *s = samples_new(START, SLICE);
@@ -194,6 +227,7 @@ int main(void)
 		cmocka_unit_test(marks_of_one_wait_fall_into_the_slices_they_stood_in),
 		cmocka_unit_test(slices_merge_in_pairs_and_no_mark_is_lost),
 		cmocka_unit_test(a_wait_of_a_day_is_one_addition_in_bounded_room),
+		cmocka_unit_test(a_day_of_samples_keeps_its_size),
 		cmocka_unit_test(marks_before_the_start_belong_to_the_first_slice),
 		cmocka_unit_test(too_many_stacks_become_the_overflow_stack_and_are_counted),
 		cmocka_unit_test(too_many_samples_keep_their_thread_and_cause),

@@ -19,7 +19,8 @@ struct builder {
 	uint32_t text_bytes; /* from t.first on */
 	struct cfi_table t;
 	size_t row_capacity;
-	struct cfi_entries entries;
+	struct cfi_entries entries, second;
+	size_t second_used;   /* functions of the second section, by address, up to here */
 	struct cfi_rows rows; /* of one function */
 	uint32_t covered;     /* by the functions so far, up to here */
 };
@@ -70,23 +71,27 @@ static int append_gap(struct builder *b, uint32_t from, uint32_t to)
 	return err;
 }
 
-static int append_function(struct builder *b, const struct cfi_entry *f)
+/* Of a function's rows those in [covered, @to). */
+static int append_function(struct builder *b, const struct cfi_entries *entries,
+			   const struct cfi_entry *f, uint32_t to)
 {
-	const struct cfi_function function = { .section = &b->in->frame,
-					       .common = &b->entries.commons[f->common],
+	const struct cfi_function function = { .section = entries->section,
+					       .common = &entries->commons[f->common],
 					       .first = b->t.first,
 					       .at = f->at,
 					       .end = f->end };
-	const uint8_t *program = b->in->frame.bytes + f->program;
+	const uint8_t *program = entries->section->bytes + f->program;
 	struct dwarf_reader r = { .at = program, .end = program + f->program_size };
 	uint32_t from = f->at > b->covered ? f->at : b->covered;
 	int err = cfi_program_run(r, &function, &b->rows);
 
+	b->covered = to;
+	b->t.functions++;
 	if (err == -EBADMSG) {
 		b->t.ignored++;
 		return append_row(b, from, ROW_RULE(CFA_UNSUPPORTED, 0, 0, 0, 0, 0));
 	}
-	for (size_t i = 0; i < b->rows.count && !err; i++) {
+	for (size_t i = 0; i < b->rows.count && b->rows.rows[i].at < to && !err; i++) {
 		const struct cfi_row *row = &b->rows.rows[i];
 
 		/* of the rows in code that another function has covered the last one goes on */
@@ -95,6 +100,31 @@ static int append_function(struct builder *b, const struct cfi_entry *f)
 		err = append_row(b, row->at > from ? row->at : from, row->rule);
 	}
 	return err;
+}
+
+/* Code up to @to that the first section does not cover. A function of the second is run once, for
+ * the first such code that it has: one over many functions of the first would cost a run for each.
+ */
+static int append_uncovered(struct builder *b, uint32_t to)
+{
+	int err = 0;
+
+	for (; b->second_used < b->second.function_count && !err; b->second_used++) {
+		const struct cfi_entry *f = cfi_entries_get(&b->second, b->second_used);
+		uint32_t end = f->end < to ? f->end : to;
+
+		if (f->at >= to)
+			break;
+		if (f->end <= b->covered) /* the first section has it, too */
+			continue;
+		b->t.ignored += f->at < b->covered || f->end > to;
+		b->t.from_second++;
+		if (f->at > b->covered)
+			err = append_gap(b, b->covered, f->at);
+		if (!err)
+			err = append_function(b, &b->second, f, end);
+	}
+	return err ? err : append_gap(b, b->covered, to);
 }
 
 static int append_functions(struct builder *b)
@@ -109,13 +139,11 @@ static int append_functions(struct builder *b)
 		if (f->end <= b->covered)
 			continue;
 		if (f->at > b->covered)
-			err = append_gap(b, b->covered, f->at);
+			err = append_uncovered(b, f->at);
 		if (!err)
-			err = append_function(b, f);
-		b->covered = f->end;
-		b->t.functions++;
+			err = append_function(b, &b->entries, f, f->end);
 	}
-	return err ? err : append_gap(b, b->covered, b->text_bytes);
+	return err ? err : append_uncovered(b, b->text_bytes);
 }
 
 static void number_buckets(struct cfi_table *t)
@@ -130,6 +158,17 @@ static void number_buckets(struct cfi_table *t)
 	}
 }
 
+/* Both sections; -ENODATA: neither has a function. */
+static int read_entries(struct builder *b)
+{
+	int err = cfi_entries_read(b->in, &b->in->frame, b->t.first, &b->entries), second;
+
+	if ((err && err != -ENODATA) || !b->in->second.size)
+		return err;
+	second = cfi_entries_read(b->in, &b->in->second, b->t.first, &b->second);
+	return second == -ENODATA ? err : second;
+}
+
 static int build(struct builder *b)
 {
 	const struct cfi_input *in = b->in;
@@ -139,11 +178,12 @@ static int build(struct builder *b)
 	t->first = in->text_first & ~(uint64_t)(BUCKET_BYTES - 1);
 	if (in->text_end <= in->text_first)
 		return -ENODATA;
-	if (in->text_end - t->first > UINT32_MAX || in->frame.size > UINT32_MAX)
+	if (in->text_end - t->first > UINT32_MAX || in->frame.size > UINT32_MAX ||
+	    in->second.size > UINT32_MAX)
 		return -EFBIG;
 	b->text_bytes = in->text_end - t->first;
-	err = cfi_entries_read(in, t->first, &b->entries);
-	t->ignored = b->entries.ignored;
+	err = read_entries(b);
+	t->ignored = b->entries.ignored + b->second.ignored;
 	if (err)
 		return err;
 	t->bucket_count = (b->text_bytes + (uint64_t)BUCKET_BYTES - 1) >> BUCKET_SHIFT;
@@ -164,6 +204,7 @@ int cfi_build(const struct cfi_input *in, struct cfi_table *ret)
 	int err = build(&b);
 
 	cfi_entries_free(&b.entries);
+	cfi_entries_free(&b.second);
 	free(b.rows.rows);
 	if (err)
 		cfi_free(&b.t);

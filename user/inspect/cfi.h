@@ -22,6 +22,7 @@ struct cfi_section {
 
 struct cfi_input {
 	struct cfi_section frame;
+	struct cfi_section second;     /* for code that no function of @frame covers; may be empty */
 	uint64_t text_first, text_end; /* executable addresses: code outside is ignored */
 	uint64_t entry;		       /* e_entry: a gap there is the outermost frame; 0: none */
 };
@@ -33,6 +34,7 @@ struct cfi_table {
 	uint64_t *rows, *buckets;
 	size_t row_count, bucket_count;
 	size_t functions;   /* FDEs used */
+	size_t from_second; /* those of them that are of the second section */
 	size_t unsupported; /* rows that no walk can follow */
 	size_t ignored;	    /* malformed or overlapping CIEs and FDEs */
 };

@@ -289,11 +289,12 @@ const struct cfi_entry *cfi_entries_get(const struct cfi_entries *all, size_t i)
 	return &all->functions[(uint32_t)all->order[i]];
 }
 
-int cfi_entries_read(const struct cfi_input *in, uint64_t first, struct cfi_entries *ret)
+int cfi_entries_read(const struct cfi_input *in, const struct cfi_section *section, uint64_t first,
+		     struct cfi_entries *ret)
 {
 	int err;
 
-	*ret = (struct cfi_entries){ .section = &in->frame,
+	*ret = (struct cfi_entries){ .section = section,
 				     .text_first = in->text_first,
 				     .text_end = in->text_end,
 				     .first = first };

@@ -31,9 +31,10 @@ struct cfi_entries {
 	size_t ignored;	 /* malformed ones */
 };
 
-/** @first: what addresses are relative to, less than 4 GiB below the text's end. 0, -ENOMEM,
- * -EFBIG, -ENODATA: no function. To be freed in every case. */
-int cfi_entries_read(const struct cfi_input *in, uint64_t first, struct cfi_entries *ret);
+/** @section: one of @in. @first: what addresses are relative to, less than 4 GiB below the text's
+ * end. 0, -ENOMEM, -EFBIG, -ENODATA: no function. To be freed in every case. */
+int cfi_entries_read(const struct cfi_input *in, const struct cfi_section *section, uint64_t first,
+		     struct cfi_entries *ret);
 void cfi_entries_free(struct cfi_entries *e);
 
 /** Function @i by address; they may overlap. */

@@ -91,13 +91,20 @@ static int from_header(struct elf_file *f, struct found *ret)
 	return -ENOENT;
 }
 
-static int build(struct elf_file *f, const struct found *found, bool debug_frame,
+static struct cfi_section section_of(const struct found *found, bool debug_frame)
+{
+	return (struct cfi_section){ .bytes = found->bytes,
+				     .size = found->size,
+				     .address = found->address,
+				     .debug_frame = debug_frame };
+}
+
+/* Either may be empty. */
+static int build(struct elf_file *f, const struct found *eh_frame, const struct found *debug_frame,
 		 struct cfi_table *ret)
 {
-	struct cfi_input in = { .frame = { .bytes = found->bytes,
-					   .size = found->size,
-					   .address = found->address,
-					   .debug_frame = debug_frame },
+	struct cfi_input in = { .frame = section_of(eh_frame, false),
+				.second = section_of(debug_frame, true),
 				.entry = f->entry };
 	int err = elf_file_text(f, &in.text_first, &in.text_end);
 
@@ -111,33 +118,18 @@ static int build(struct elf_file *f, const struct found *found, bool debug_frame
 	return err == -ENODATA ? -ENOENT : err;
 }
 
+/* What .eh_frame has counts: .debug_frame too large for both is left out. */
+static int build_both(struct elf_file *f, const struct found *eh_frame,
+		      const struct found *debug_frame, struct cfi_table *ret)
+{
+	static const struct found none;
+	int err = build(f, eh_frame, debug_frame, ret);
+
+	return err && err != -ENOENT && debug_frame->size ? build(f, eh_frame, &none, ret) : err;
+}
+
 int elf_file_rows(struct elf_file *f, struct cfi_table *ret, bool *ret_debug_frame)
 {
-	static const struct {
-		int (*find)(struct elf_file *f, struct found *ret);
-		bool debug_frame;
-	} sources[] = { { from_section, false },
-			{ from_header, false },
-			{ from_debug_frame, true } };
-	const char *cause = NULL;
-	int first = 0;
-
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-		struct found found = {};
-		int err = sources[i].find(f, &found);
-
-		if (!err)
-			err = build(f, &found, sources[i].debug_frame, ret);
-		free(found.bytes);
-		*ret_debug_frame = sources[i].debug_frame;
-		if (!err)
-			return 0;
-		/* the first place that should have something is what to tell of */
-		if (err != -ENOENT && !first) {
-			first = err;
-			cause = f->cause;
-		}
-	}
-	f->cause = first ? cause : "no call frame information (.eh_frame, .debug_frame)";
-	return first ? first : -ENODATA;
-}
+	static int (*const sources[])(struct elf_file *, struct found *) = { from_section,
+									     from_header, none };
+...
