@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # single quotes hold what other programs expand
+# shellcheck disable=SC2034 # all_programs, bench_port: profile.bash
 # shellcheck disable=SC2154 # $work, $targets: scripts/bench
 # programs.bash - real programs that scripts/bench observes: endless, or of more work than is looked at.
 #
@@ -9,6 +10,7 @@
 
 all_programs="jq xz sqlite3 python3 redis git threads exceptions clang node"
 bench_port=16399
+program_pid='' load_pid=''
 
 have() {
 	local name

@@ -52,6 +52,21 @@ static void configure(struct taskdiag_bpf *skel, bool wakes)
 		err(2, "sizes of maps");
 }
 
+/* Before 6.1 a perf_event program may use hashes only whose room is all there: see probes.c. */
+static void preallocate(struct taskdiag_bpf *skel)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		__u32 flags = bpf_map__map_flags(map);
+
+		if (bpf_map__type(map) == BPF_MAP_TYPE_HASH && flags & BPF_F_NO_PREALLOC &&
+		    bpf_map__set_map_flags(map, flags & ~BPF_F_NO_PREALLOC))
+			err(2, "flags of %s", bpf_map__name(map));
+	}
+}
+
 /* Every program of the profile that this kernel has a hook for gets a log of its own. */
 static void choose(struct taskdiag_bpf *skel, bool wakes)
 {
@@ -97,6 +112,8 @@ int main(void)
 		err(2, "open");
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* bpf(2) charged locked memory before 5.11 */
 	configure(skel, wakes);
+	if (!kernel_type_exists("bpf_mem_alloc"))
+		preallocate(skel);
 	choose(skel, wakes);
 	if (taskdiag_bpf__load(skel))
 		err(1, "load");

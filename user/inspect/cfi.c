@@ -163,7 +163,7 @@ static int read_entries(struct builder *b)
 {
 	int err = cfi_entries_read(b->in, &b->in->frame, b->t.first, &b->entries), second;
 
-	if ((err && err != -ENODATA) || !b->in->second.size)
+	if (err && err != -ENODATA)
 		return err;
 	second = cfi_entries_read(b->in, &b->in->second, b->t.first, &b->second);
 	return second == -ENODATA ? err : second;

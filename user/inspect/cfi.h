@@ -22,7 +22,7 @@ struct cfi_section {
 
 struct cfi_input {
 	struct cfi_section frame;
-	struct cfi_section second;     /* for code that no function of @frame covers; may be empty */
+	struct cfi_section second; /* for code that no function of @frame covers; may be empty */
 	uint64_t text_first, text_end; /* executable addresses: code outside is ignored */
 	uint64_t entry;		       /* e_entry: a gap there is the outermost frame; 0: none */
 };

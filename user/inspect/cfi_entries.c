@@ -298,6 +298,8 @@ int cfi_entries_read(const struct cfi_input *in, const struct cfi_section *secti
 				     .text_first = in->text_first,
 				     .text_end = in->text_end,
 				     .first = first };
+	if (!section->size)
+		return -ENODATA;
 	err = commons_read(ret);
 	if (!err)
 		err = functions_read(ret);

@@ -54,8 +54,9 @@ void elf_file_debug_link(struct elf_file *f, char ret[ELF_LINK_MAX]);
 /** Executable addresses that the file has bytes for. -ENODATA: none. */
 int elf_file_text(struct elf_file *f, uint64_t *ret_first, uint64_t *ret_end);
 
-/** Rows from .eh_frame, by the section or by PT_GNU_EH_FRAME; else from .debug_frame.
- * *ret_debug_frame: it was that. cfi_build()'s errors, and the ones above. */
+/** Rows from .eh_frame, by the section or by PT_GNU_EH_FRAME, and from .debug_frame for functions
+ * that it does not cover. *ret_debug_frame: there are such. cfi_build()'s errors, and the ones
+ * above. */
 int elf_file_rows(struct elf_file *f, struct cfi_table *ret, bool *ret_debug_frame);
 
 #endif

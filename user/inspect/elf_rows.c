@@ -1,4 +1,5 @@
-/* elf_rows.c - rows of an ELF file, from the first place that has any. See elf_file.h. */
+/* elf_rows.c - rows of an ELF file: from .eh_frame, and from .debug_frame what that does not cover.
+ * crt1.o alone brings an .eh_frame to every program. See elf_file.h. */
 #include "inspect/elf_file.h"
 
 #include <errno.h>
@@ -99,7 +100,14 @@ static struct cfi_section section_of(const struct found *found, bool debug_frame
 				     .debug_frame = debug_frame };
 }
 
-/* Either may be empty. */
+/* .debug_frame is all that there is. */
+static int from_nowhere(struct elf_file *f, struct found *ret)
+{
+	(void)f;
+	*ret = (struct found){};
+	return 0;
+}
+
 static int build(struct elf_file *f, const struct found *eh_frame, const struct found *debug_frame,
 		 struct cfi_table *ret)
 {
@@ -118,18 +126,46 @@ static int build(struct elf_file *f, const struct found *eh_frame, const struct 
 	return err == -ENODATA ? -ENOENT : err;
 }
 
-/* What .eh_frame has counts: .debug_frame too large for both is left out. */
-static int build_both(struct elf_file *f, const struct found *eh_frame,
-		      const struct found *debug_frame, struct cfi_table *ret)
+/* .debug_frame adds to .eh_frame: when it cannot be read, or is too much, it is left out. */
+static int build_both(struct elf_file *f, const struct found *eh_frame, struct cfi_table *ret)
 {
 	static const struct found none;
-	int err = build(f, eh_frame, debug_frame, ret);
+	struct found debug_frame = {};
+	int err = from_debug_frame(f, &debug_frame);
 
-	return err && err != -ENOENT && debug_frame->size ? build(f, eh_frame, &none, ret) : err;
+	if (err && !eh_frame->size)
+		return err;
+	err = build(f, eh_frame, &debug_frame, ret);
+	free(debug_frame.bytes);
+	if (err && err != -ENOENT && debug_frame.size && eh_frame->size)
+		err = build(f, eh_frame, &none, ret);
+	return err;
 }
 
 int elf_file_rows(struct elf_file *f, struct cfi_table *ret, bool *ret_debug_frame)
 {
-	static int (*const sources[])(struct elf_file *, struct found *) = { from_section,
-									     from_header, none };
-...
+	static int (*const sources[])(struct elf_file *,
+				      struct found *) = { from_section, from_header, from_nowhere };
+	const char *cause = NULL;
+	int first = 0;
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		struct found eh_frame = {};
+		int err = sources[i](f, &eh_frame);
+
+		if (!err)
+			err = build_both(f, &eh_frame, ret);
+		free(eh_frame.bytes);
+		if (!err) {
+			*ret_debug_frame = ret->from_second;
+			return 0;
+		}
+		/* the first place that should have something is what to tell of */
+		if (err != -ENOENT && !first) {
+			first = err;
+			cause = f->cause;
+		}
+	}
+	f->cause = first ? cause : "no call frame information (.eh_frame, .debug_frame)";
+	return first ? first : -ENODATA;
+}

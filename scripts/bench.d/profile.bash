@@ -1,0 +1,214 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034 # single quotes hold what another shell expands; load_pid is stop_program's
+# shellcheck disable=SC2154 # $work, $targets, $tool, $build, $pairs, $here: scripts/bench
+# profile.bash - the parts of scripts/bench that look at the profile. Each prints a table in Markdown.
+#
+# BENCH_SECONDS: how long each program is looked at (default: 5); BENCH_SAMPLES: of all programs against libdw (default: 10000)
+
+seconds=${BENCH_SECONDS:-5}
+samples=${BENCH_SAMPLES:-10000}
+
+# walks_of FILE…: "complete all worst", worst: how the incomplete ones ended
+walks_of() {
+	jq -rs '[.[].diagnostics.profile.stacks | del(.none, .with_guessed_frames, .overflowed, .read_from_outside)] |
+		map(to_entries[]) | group_by(.key) | map({key: .[0].key, value: ([.[].value] | add)}) | from_entries |
+		"\(.complete) \([.[]] | add) \(del(.complete) | to_entries | map(select(.value > 0) | "\(.key) \(.value)") |
+		if length > 0 then join(", ") else "–" end)"' "$@"
+}
+
+percent() { # PART WHOLE
+	awk -v part="$1" -v whole="$2" 'BEGIN { if (whole > 0) printf "%.2f", int(part / whole * 10000) / 100; else printf "not measured" }'
+}
+
+# look HZ SECONDS RUN: at the running program
+look() {
+	"$tool" -q -d profile -F "$1" --no-children --duration "$2s" -o "$3" --pid "$program_pid" 2> "$work/said" ||
+		echo "bench: $(cat "$work/said")" >&2
+}
+
+bench_complete() {
+	local name i bar fast slow first complete all worst incomplete
+	printf '| program | bar | attached, 999 Hz | 99 Hz | from its first instruction, 999 Hz | how the others ended |\n|---|---|---|---|---|---|\n'
+	for name in $all_programs; do
+		rm -rf "$work"/run*
+		bar=99.9
+		case $name in exceptions | clang | node) bar=99.5 ;; esac
+		start_program "$name" || { printf '| %s | | not measured: %s | | | |\n' "$name" "$missing"; continue; }
+		sleep 1
+		look 999 "$seconds" "$work/run999"
+		look 99 "$((seconds * 2))" "$work/run99"
+		stop_program
+		incomplete=
+		read -r complete all worst < <(walks_of "$work/run999/manifest.json")
+		fast="$(percent "$complete" "$all") % of $all" incomplete="999 Hz: $worst"
+		read -r complete all worst < <(walks_of "$work/run99/manifest.json")
+		slow="$(percent "$complete" "$all") % of $all"
+		[ "$worst" = – ] || incomplete="$incomplete; 99 Hz: $worst"
+		first="not measured: idle without load"
+		if [ "$name" != redis ]; then
+			for i in 1 2 3; do	# a second of CPU each
+				"$tool" -q -d profile -F 999 -o "$work/run-$i" -- bash -c 'cd "$0" && ulimit -c 0 -t 1 && exec "$@" > /dev/null 2>&1' \
+					"$work" "${command[@]}" > /dev/null 2>&1 || true
+			done
+			read -r complete all worst < <(walks_of "$work"/run-?/manifest.json)
+			first="$(percent "$complete" "$all") % of $all"
+			[ "$worst" = – ] || incomplete="$incomplete; started: $worst"
+		fi
+		printf '| %s | %s %% (started 99.5) | %s | %s | %s | %s |\n' "$name" "$bar" "$fast" "$slow" "$first" "$incomplete"
+	done
+}
+
+bench_same() {
+	local name each
+	local -A n
+	each=$((samples / $(wc -w <<< "$all_programs")))
+	: > "$work/same"
+	: > "$work/differences"
+	printf '| program | samples | same | ours longer | ours shorter | differ | ours complete | libdw complete | copy of the stack too short |\n'
+	printf '|---|---|---|---|---|---|---|---|---|\n'
+	for name in $all_programs; do
+		start_program "$name" || { printf '| %s | not measured: %s | | | | | | | |\n' "$name" "$missing"; continue; }
+		sleep 1
+		# the end is the end of the program, for one that does not give enough samples
+		( sleep 60; kill -KILL "$program_pid" 2> /dev/null ) &
+		local alarm=$!
+		"$build/unwind_compare" -n "$each" --pid "$program_pid" > "$work/compared" 2>&1 || true
+		kill "$alarm" 2> /dev/null || true
+		wait "$alarm" 2> /dev/null || true
+		stop_program
+		while read -r key value _; do n[$key]=$value; done < <(grep -E '^[a-z_]+ [0-9]+$' "$work/compared")
+		printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$name" "${n[samples]:-?}" "${n[same]:-?}" "${n[ours_longer]:-?}" \
+			"${n[ours_shorter]:-?}" "${n[differ]:-?}" "${n[complete]:-?}" "${n[libdw_complete]:-?}" "${n[cut]:-?}"
+		echo "${n[samples]:-0} ${n[same]:-0}" >> "$work/same"
+		grep -E '^ +[0-9]+ ' "$work/compared" | sed "s/^/$name/" >> "$work/differences" || true
+		n=()
+	done
+	awk '{ all += $1; same += $2 } END { printf "| **all** | %d | %d = %.2f %% (bar 99.8) | | | | | | |\n", all, same, 100 * same / all }' "$work/same"
+	printf '\nDifferences, how often:\n\n'
+	sed 's/^/    /' "$work/differences"
+}
+
+# attach_ms HOW PID: milliseconds from the start of the observer until it observes, median of the pairs; HOW: cold, warm
+attach_ms() {
+	local i
+	for ((i = 0; i < pairs; i++)); do
+		rm -rf "$work/run"
+		if [ "$1" = cold ]; then	# a cache that is empty and its own
+			unshare -m sh -c 'mount -t tmpfs none /var/cache && exec "$@"' sh "$tool" -q -d profile --no-children --duration 50ms \
+				-o "$work/run" --pid "$2" 2> /dev/null
+		else
+			"$tool" -q -d profile --no-children --duration 50ms -o "$work/run" --pid "$2" 2> /dev/null
+		fi
+		jq '.observer.attach_s * 1000' "$work/run/manifest.json"
+	done | median
+}
+
+bench_tables() {
+	local name cold warm base_cold base_warm
+	# shellcheck disable=SC2046 # a list of files
+	gcc -O2 -D_GNU_SOURCE -Iuser -I. scripts/bench.d/table_cost.c $(find "$build/user/inspect" -maxdepth 1 -name 'cfi*.o' -o -name 'elf_*.o') \
+		-lelf -lz -o "$work/table_cost"
+	printf '| file | rows | ns a row (bar 50) | bytes a row (bar 10) | ms |\n|---|---|---|---|---|\n'
+	"$work/table_cost" 9 /usr/lib/x86_64-linux-gnu/libc.so.6 /usr/lib/x86_64-linux-gnu/libstdc++.so.6 /usr/bin/python3.11 /usr/bin/git \
+		/usr/bin/redis-server /usr/bin/node /usr/lib/x86_64-linux-gnu/libLLVM-14.so.1 /usr/lib/x86_64-linux-gnu/libclang-cpp.so.14 2> /dev/null |
+		awk '{ n = split($1, a, "/"); printf "| %s | %d | %.1f | %.2f | %.1f |\n", a[n], $2, $4 / $2, $3 / $2, $4 / 1e6 }'
+	"$targets/profile_static" --ms 300000 > /dev/null &
+	program_pid=$!
+	sleep 0.2
+	base_cold=$(attach_ms cold "$program_pid")
+	base_warm=$(attach_ms warm "$program_pid")
+	load_pid='' ; stop_program
+	printf '\n| attach to | files | rows | start to attached, no cache | less that of a static program (%.0f ms) | with the cache | less (%.0f ms) | bar |\n' \
+		"$base_cold" "$base_warm"
+	printf '|---|---|---|---|---|---|---|---|\n'
+	for name in python3 clang; do
+		start_program "$name" || { printf '| %s | | | not measured: %s | | | | |\n' "$name" "$missing"; continue; }
+		sleep 1
+		cold=$(attach_ms cold "$program_pid")
+		warm=$(attach_ms warm "$program_pid")
+		stop_program
+		jq -r .diagnostics.profile.tables "$work/run/manifest.json" > "$work/tables"
+		printf '| %s | %s | %s | %.0f ms | %.0f ms | %.0f ms | %.0f ms | %s ms |\n' "$name" "$(jq .files "$work/tables")" \
+			"$(jq .rows "$work/tables")" "$cold" "$(awk "BEGIN { print $cold - $base_cold }")" "$warm" \
+			"$(awk "BEGIN { print $warm - $base_warm }")" "$([ "$name" = clang ] && echo 200 || echo 20)"
+	done
+}
+
+profiled_slowdown() { # WORKLOAD HZ BAR [OBSERVER]
+	/usr/bin/python3 scripts/bench.d/slowdown.py --tool "$tool" --work "$work" --pairs "$pairs" --workload "$1" --hz "$2" --bar "$3" \
+		--observer "${4:-ours}" || printf '| %s | %s | not measured | | | | |\n' "$1" "$2"
+}
+
+bench_slowdown() {
+	local name
+	write_numbers
+	printf '%s' "$python_work" > "$work/work.py"
+	printf '| program | Hz | switches/s | CPU a unit of work, with : without | quartiles | units a second | bar |\n|---|---|---|---|---|---|---|\n'
+	for name in cpu syscalls served; do
+		profiled_slowdown "$name" 99 1.01
+	done
+	profiled_slowdown pingpong 99 1.10
+	for name in cpu syscalls served; do
+		profiled_slowdown "$name" 999 1.05
+	done
+}
+
+# observed_rest NAME: what observing the running program costs the observer in addition, of a core; its peak
+observed_rest() {
+	local short=3 long=$((3 + seconds * 4))
+	rm -rf "$work/short" "$work/run"
+	look 99 "$short" "$work/short"
+	look 99 "$long" "$work/run"
+	jq -rn --slurpfile a "$work/short/manifest.json" --slurpfile b "$work/run/manifest.json" --arg name "$1" --arg seconds $((seconds * 4)) '
+		($b[0].observer.cpu_s - $a[0].observer.cpu_s) / ($b[0].task.duration_s - $a[0].task.duration_s) * 100 as $share |
+		"| \($name) | \($share * 1000 | round / 1000) % | \($a[0].observer.cpu_s * 1000 | round) ms | \(
+		$b[0].observer.rss_peak_bytes / 10000 | round / 100) MB | \($b[0].diagnostics.profile.tables.rows) |"'
+}
+
+observer_of_profile() {
+	local name bar
+	printf '| program, 99 Hz | of a core while it observes | start, 3 s and end together | RSS peak | rows | bar |\n|---|---|---|---|---|---|\n'
+	"$targets/sleeper" --procs 1 > /dev/null &
+	program_pid=$! load_pid=
+	sleep 0.2
+	echo "$(observed_rest "sleeper, at rest") 0.5 %, 15 MB |"
+	stop_program
+	for name in sqlite3 python3 redis clang; do
+		bar="0.5 %, 15 MB"
+		[ "$name" != clang ] || bar="0.5 %, 30 MB"
+		start_program "$name" || { printf '| %s | not measured: %s | | | | |\n' "$name" "$missing"; continue; }
+		sleep 1
+		echo "$(observed_rest "$name") $bar |"
+		stop_program
+	done
+}
+
+bench_shares() {
+	local hz
+	printf '| program | Hz | what | truth | profile | off | bar |\n|---|---|---|---|---|---|---|\n'
+	for hz in 99 999; do
+		rm -rf "$work/run"
+		(cd "$work" && "$tool" -q -d profile -F "$hz" -o "$work/run" -- "$targets/profile_schedule" --rounds $((hz == 99 ? seconds * 60 : seconds * 20)) \
+			> "$work/said" 2> /dev/null)
+		/usr/bin/python3 scripts/bench.d/shares.py "$work/run" "$work/said" points
+		rm -rf "$work/run"
+		"$tool" -q -d profile -F "$hz" -o "$work/run" -- "$targets/profile_shortwaits" --waits $((hz == 99 ? seconds * 30000 : seconds * 10000)) \
+			> "$work/said" 2> /dev/null
+		/usr/bin/python3 scripts/bench.d/shares.py "$work/run" "$work/said" percent
+	done
+}
+
+bench_peers() {
+	local hz peer wanted=$pairs
+	printf '%s' "$python_work" > "$work/work.py"
+	if [ "$pairs" -gt 5 ]; then pairs=5; fi
+	printf '| observer of python3 | Hz | complete stacks | CPU a unit of work, with : without | quartiles | its own CPU, of a core; to make the profile | bytes a second |\n'
+	printf '|---|---|---|---|---|---|---|\n'
+	for hz in 99 999; do
+		for peer in ours perf-dwarf perf-fp py-spy; do
+			/usr/bin/python3 scripts/bench.d/slowdown.py --tool "$tool" --work "$work" --pairs "$pairs" --workload cpu --hz "$hz" \
+				--observer "$peer" --peers || printf '| %s | %s | not measured | | | | |\n' "$peer" "$hz"
+		done
+	done
+	pairs=$wanted
+}

@@ -1,0 +1,245 @@
+/* probes_load.c - opens and loads the programs: all that this kernel takes. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "session/kernel_type.h"
+#include "session/probes_private.h"
+#include "taskdiag.skel.h"
+
+#define OPTIONAL_PARTS 2 /* the first of parts[]: found by trying to load */
+#define SLOTS_A_CPU 2	 /* enum slot_use of bpf/unwind.bpf.h */
+
+const struct part parts[PARTS] = {
+	{ "memory_rss_stat", "memory_rss_stat_old",
+	  "peaks between two ticks are not seen: RSS is read at ticks only", USE_ALWAYS },
+	{ "lifecycle_oom", NULL, "an OOM kill is seen as killed by signal 9", USE_ALWAYS },
+	{ "profile_wake", NULL,
+	  "waits have the stack of the switch away, at most one a period and thread: shares of "
+	  "short ones may be wrong",
+	  USE_WAITS },
+	/* before lifecycle_exit: while its process is known */
+	{ "profile_exit", NULL, NULL, USE_PROFILE },
+	{ "profile_exec", NULL, NULL, USE_PROFILE },
+	{ "profile_switch", NULL, NULL, USE_WAITS },
+	{ "lifecycle_fork", NULL, NULL, USE_ALWAYS },
+	{ "lifecycle_exec", NULL, NULL, USE_ALWAYS },
+	{ "lifecycle_exit", NULL, NULL, USE_ALWAYS },
+};
+
+static bool print_verbose;
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!print_verbose || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+int probes_limit_add(struct probes *p, const struct part *part, int err)
+{
+	if (p->limit_count == LIMITS_MAX)
+		return 0;
+	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", part->limit, part->name,
+		     strerror(-err)) < 0)
+		return -ENOMEM;
+	p->limits_profile[p->limit_count] = part->use != USE_ALWAYS;
+	p->limit_count++;
+	return 0;
+}
+
+/* bpf(2) charged locked memory before 5.11. */
+static void memlock_raise(void)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+struct bpf_program *probes_program(const struct probes *p, size_t i)
+{
+	const char *name = p->choices[i] == CHOOSE_OLDER ? parts[i].older : parts[i].name;
+
+	return bpf_object__find_program_by_name(p->skel->obj, name);
+}
+
+static bool part_is_used(const struct probes *p, size_t i)
+{
+	if (parts[i].use == USE_ALWAYS)
+		return true;
+	if (!strcmp(parts[i].name, "profile_wake") && !p->wakes)
+		return false;
+	return parts[i].use == USE_PROFILE ? p->profile : p->waits;
+}
+
+/* Without a profile its maps would only take room: the programs then never reach them. */
+static int skel_open_profile(struct probes *p)
+{
+	struct bpf_map *const maps[] = {
+		p->skel->maps.chunks,		p->skel->maps.unwind_mappings,
+		p->skel->maps.unwind_processes, p->skel->maps.unwind_slots,
+		p->skel->maps.threads,		p->skel->maps.stacks_seen,
+	};
+	int err = 0;
+
+	for (size_t i = 0; !err && !p->profile && i < sizeof(maps) / sizeof(maps[0]); i++)
+		err = bpf_map__set_autocreate(maps[i], false);
+	if (!err)
+		err =
+		    bpf_map__set_max_entries(p->skel->maps.unwind_slots, p->nr_cpus * SLOTS_A_CPU);
+	for (size_t i = OPTIONAL_PARTS; !err && i < PARTS; i++)
+		err = bpf_program__set_autoload(probes_program(p, i), part_is_used(p, i));
+	if (!err)
+		err = bpf_program__set_autoload(p->skel->progs.profile_clock, p->profile);
+	if (!err)
+		err = bpf_program__set_autoload(p->skel->progs.profile_threads, p->profile);
+	return err;
+}
+
+static int skel_open(struct probes *p, const struct probes_config *config)
+{
+	struct taskdiag_bpf *skel = taskdiag_bpf__open();
+	int err;
+
+	if (!skel)
+		return -errno;
+	p->skel = skel;
+	skel->rodata->config.nr_cpus = p->nr_cpus;
+	skel->rodata->config.follow_children = config->follow_children;
+	skel->rodata->config.ring_wake_bytes = config->ring_bytes / 4;
+	skel->rodata->config.period_ns = config->period_ns;
+	skel->rodata->config.waits = p->waits;
+	skel->rodata->config.wake_hook = p->wakes;
+	skel->rodata->config.hold = config->hold;
+	skel->rodata->config.thread_size = 16384; /* x86-64 without KASAN */
+	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	err = bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.images, image_bytes(p->nr_cpus));
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.image_zero, image_bytes(p->nr_cpus));
+	if (!err)
+		err = bpf_map__set_value_size(skel->maps.tasks, task_state_bytes(p->nr_cpus));
+	return err ? err : skel_open_profile(p);
+}
+
+static int skel_try(struct probes *p, const struct probes_config *config)
+{
+	int err = skel_open(p, config);
+
+	for (size_t i = 0; !err && i < OPTIONAL_PARTS; i++) {
+		bpf_program__set_autoload(
+		    bpf_object__find_program_by_name(p->skel->obj, parts[i].name), false);
+		bpf_program__set_autoload(probes_program(p, i), p->choices[i] != CHOOSE_NONE);
+	}
+	if (!err)
+		err = taskdiag_bpf__load(p->skel);
+	if (!err)
+		return 0;
+	taskdiag_bpf__destroy(p->skel);
+	p->skel = NULL;
+	return err;
+}
+
+/* Digit i of @number, to the base CHOICES, is the choice for parts[i]. */
+static bool choose(struct probes *p, const struct probes_config *config, unsigned number)
+{
+	for (size_t i = 0; i < OPTIONAL_PARTS; i++, number /= CHOICES) {
+		bool unwanted = config->without && strstr(config->without, parts[i].name);
+
+		p->choices[i] = number % CHOICES;
+		if (p->choices[i] != CHOOSE_NONE && unwanted)
+			return false;
+		if (p->choices[i] == CHOOSE_OLDER && !parts[i].older)
+			return false;
+	}
+	return true;
+}
+
+/* What a kernel has is found by trying: all of it first, then with less and less. */
+static int skel_load(struct probes *p, const struct probes_config *config)
+{
+	int cause = -ENOTSUP, err = -ENOTSUP;
+
+	for (unsigned number = 0; number < CHOICES * CHOICES; number++) {
+		if (!choose(p, config, number))
+			continue;
+		err = skel_try(p, config);
+		if (!err || err == -EPERM)
+			break;
+		cause = err;
+	}
+	for (size_t i = 0; !err && i < OPTIONAL_PARTS; i++)
+		if (p->choices[i] == CHOOSE_NONE)
+			probes_limit_add(p, &parts[i], cause);
+	return err;
+}
+
+static int load_problem(struct problem *problem, int err)
+{
+	if (err == -EPERM)
+		return problem_set(problem, err,
+				   "load BPF programs: %s: needs root, or CAP_BPF and CAP_PERFMON; "
+				   "see: taskdiag-bpf doctor",
+				   strerror(-err));
+	return problem_set(
+	    problem, err,
+	    "load BPF programs: %s: this kernel refuses them; see: taskdiag-bpf doctor",
+	    strerror(-err));
+}
+
+static const struct part *part_find(const char *name)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (!strcmp(parts[i].name, name))
+			return &parts[i];
+	return NULL;
+}
+
+static bool wake_hook_exists(const struct probes_config *config)
+{
+	if (config->without && strstr(config->without, "profile_wake"))
+		return false;
+	return kernel_type_exists("btf_trace_sched_exit_tp");
+}
+
+int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem)
+{
+	int cpus = libbpf_num_possible_cpus(), err;
+	struct probes *p;
+
+	if (cpus > MAX_CPUS)
+		return problem_set(problem, -E2BIG,
+				   "this host: %d possible CPUs: only %d are supported", cpus,
+				   MAX_CPUS);
+	if (cpus < 0)
+		return problem_set(problem, cpus, "possible CPUs: %s: is /sys mounted?",
+				   strerror(-cpus));
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->nr_cpus = cpus;
+	p->profile = config->period_ns > 0;
+	p->waits = p->profile && config->waits;
+	p->wakes = p->waits && wake_hook_exists(config);
+	if (p->waits && !p->wakes)
+		probes_limit_add(p, part_find("profile_wake"), -ENOENT);
+	p->buffer = malloc(SAMPLE_BUFFER);
+	print_verbose = config->verbose;
+	libbpf_set_print(print_libbpf);
+	memlock_raise();
+	err = p->buffer ? skel_load(p, config) : -ENOMEM;
+	if (err) {
+		probes_free(p);
+		return load_problem(problem, err);
+	}
+	malloc_trim(0); /* the kernel's BTF was read to relocate: 10 MB that nobody needs again */
+	*ret = p;
+	return 0;
+}

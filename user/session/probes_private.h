@@ -1,0 +1,64 @@
+/* probes_private.h - what the three files of the BPF side share: probes_load.c opens and loads,
+ * probes.c attaches and drains, probes_read.c reads what was kept. */
+#ifndef TASKDIAG_PROBES_PRIVATE_H
+#define TASKDIAG_PROBES_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/state.h"
+#include "session/probes.h"
+
+struct bpf_link;
+struct bpf_program;
+struct clock_events;
+struct ring_buffer;
+struct taskdiag_bpf;
+
+#define LIMITS_MAX 8
+#define LINKS_MAX 16
+#define SAMPLE_BUFFER 65536
+#define PARTS 9
+
+/* Which runs load a program. */
+enum use { USE_ALWAYS, USE_PROFILE, USE_WAITS };
+
+/* A program, and what to do on a kernel that refuses it. */
+struct part {
+	const char *name;
+	const char *older; /* does the same for older kernels; or NULL */
+	const char *limit; /* what is lost without; NULL: no run without it */
+	enum use use;
+};
+
+extern const struct part parts[PARTS]; /* in the order that they are attached in */
+
+enum choice { CHOOSE_IT, CHOOSE_OLDER, CHOOSE_NONE, CHOICES };
+
+struct probes {
+	struct taskdiag_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *links[LINKS_MAX];
+	size_t link_count;
+	struct bpf_link *switches[2]; /* profile_switch, profile_wake */
+	struct bpf_link *adopt, *sample, *threads;
+	struct clock_events *clock;
+	record_fn fn;
+	void *context;
+	enum choice choices[PARTS];
+	bool event_driven;
+	bool profile, waits, wakes;
+	char *limits[LIMITS_MAX];
+	bool limits_profile[LIMITS_MAX]; /* it is the profile's, not of memory */
+	size_t limit_count;
+	uint32_t nr_cpus;
+	unsigned char *buffer; /* of SAMPLE_BUFFER bytes */
+};
+
+/** The program that was chosen for parts[i]. */
+struct bpf_program *probes_program(const struct probes *p, size_t i);
+/** Keeps a sentence on what is missing. */
+int probes_limit_add(struct probes *p, const struct part *part, int err);
+
+#endif
