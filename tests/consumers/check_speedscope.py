@@ -3,11 +3,13 @@
 
 The page (npm: speedscope, by digest, in the cache) opens DIR/profile.speedscope.json and DIR/profile.folded in headless
 Chromium, the way its command line program does. Read from the page: the weight of each thread in its list of profiles,
-as text, and for the folded file total and self of every symbol, exactly. Needs chromium and npm.
+as text, and for the folded file total and self of every symbol, exactly. Needs chromium. The registry is the one that
+npm has, or npm_config_registry, or npm's public one; npm itself is not needed.
 """
 import base64
 import hashlib
 import html
+import http.client
 import json
 import os
 import re
@@ -16,28 +18,42 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.request
 
 sys.dont_write_bytecode = True  # nothing appears beside the sources
 import folded  # noqa: E402
 
 VERSION = "1.25.0"
 DIGEST = "2831f1e0d26df914b477e522d78b8485511495a6af81a0b88158f8b48f9e0d03"
+ARCHIVE_BYTES_MAX = 16 << 20
+
+
+def registry():
+    """Where this machine has npm's packages from."""
+    npm, told = shutil.which("npm"), os.environ.get("npm_config_registry", "")
+    if npm and not told:
+        told = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True, check=False,
+                              timeout=folded.PATIENCE_S, stdin=subprocess.DEVNULL).stdout.strip()
+    return (told if told.startswith(("https://", "http://")) else "https://registry.npmjs.org").rstrip("/")
+
+
+def fetch():
+    address = f"{registry()}/speedscope/-/speedscope-{VERSION}.tgz"
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            return answer.read(ARCHIVE_BYTES_MAX)
+    except (OSError, http.client.HTTPException) as error:
+        return folded.skip(f"speedscope {VERSION} is not to be had: {error}")
 
 
 def install():
     """The archive that has the page."""
-    place = os.path.join(folded.cache_dir("consumers"), f"speedscope-{VERSION}")
-    archive = place + ".tgz"
+    archive = os.path.join(folded.cache_dir("consumers"), f"speedscope-{VERSION}.tgz")
     if not os.path.exists(archive):
-        npm = shutil.which("npm") or folded.skip("no npm")
-        with tempfile.TemporaryDirectory() as scratch:
-            done = subprocess.run([npm, "pack", "--silent", f"speedscope@{VERSION}"], cwd=scratch, capture_output=True,
-                                  text=True, timeout=folded.PATIENCE_S, check=False, stdin=subprocess.DEVNULL)
-            packed = os.path.join(scratch, f"speedscope-{VERSION}.tgz")
-            if done.returncode or not os.path.exists(packed):
-                folded.skip(f"speedscope {VERSION} is not to be had: {done.stderr.strip()[-300:]}")
-            shutil.copy(packed, archive + ".part")
-            os.rename(archive + ".part", archive)
+        content = fetch()
+        with open(archive + ".part", "wb") as file:
+            file.write(content)
+        os.rename(archive + ".part", archive)
     with open(archive, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     if digest != DIGEST:

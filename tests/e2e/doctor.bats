@@ -22,10 +22,35 @@ state_of() {
 	jq -e '.diagnostics.memory.status == "ok"' "$RUN/manifest.json"
 }
 
+@test "the profile's verdict is what a run of it then finds (oracle: a run)" {
+	doctor env
+	[ "$CODE" -eq 0 ]
+	jq -e '.diagnostics.profile.remedies | type == "array"' "$OUT"
+	[ "$(state_of "inspection worker")" = ok ]
+	cp "$OUT" doctor.json # a run writes to $OUT as well
+	observe -d profile -- "$TARGETS/profile_threads" --ms 10
+	[ "$CODE" -eq 0 ]
+	case $(jq -r .diagnostics.profile.verdict doctor.json) in
+	works) jq -e '.diagnostics.profile | .status == "ok" and .mode == "phase"' "$RUN/manifest.json" ;;
+	"works with limits") jq -e '.diagnostics.profile | .status == "limited" and (.limits | length) > 0' "$RUN/manifest.json" ;;
+	*) false ;;
+	esac
+}
+
+@test "a kernel without a hook at the end of a wait: the profile has limits, memory has none (oracle: a run)" {
+	doctor env TASKDIAG_WITHOUT=profile_wake
+	[ "$CODE" -eq 0 ]
+	[ "$(jq -r .diagnostics.memory.verdict "$OUT")" = works ]
+	[ "$(jq -r .diagnostics.profile.verdict "$OUT")" = "works with limits" ]
+	TASKDIAG_WITHOUT=profile_wake observe -d profile -- "$TARGETS/profile_threads" --ms 10
+	jq -e '.diagnostics.profile | .status == "limited" and .mode == "phase-at-switch"' "$RUN/manifest.json"
+}
+
 @test "without privileges: refused, the missing capabilities are named, with the remedy (oracle: a run)" {
 	doctor setpriv --reuid "$NOBODY" --regid "$NOBODY" --clear-groups
 	[ "$CODE" -eq 1 ]
 	[ "$(jq -r .diagnostics.memory.verdict "$OUT")" = refused ]
+	[ "$(jq -r .diagnostics.profile.verdict "$OUT")" = refused ]
 	jq -e '.abilities[] | select(.name == "capabilities") | .detail | contains("CAP_BPF") and contains("CAP_PERFMON")' "$OUT"
 	jq -e '.diagnostics.memory.remedies | any(contains("sudo"))' "$OUT"
 }
@@ -75,6 +100,7 @@ state_of() {
 		grep -qF -- "$name" "$SAID"
 	done < <(jq -r '.abilities[].name' "$OUT")
 	grep -q '^memory: works$' "$SAID"
+	grep -qFx "profile: $(jq -r .diagnostics.profile.verdict "$OUT")" "$SAID"
 }
 
 @test "an operand or a pid that is none is refused (oracle: --help)" {

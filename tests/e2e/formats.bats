@@ -149,14 +149,17 @@ png_colours() {
 	assert_equal "$(csv 'r["event"] == "tick"' 1 | wc -l)" "$(memory ticks)" ticks
 }
 
-# Every path of the manifest, as the table of docs/artifact-format.md writes it.
+# Every path of the manifest, as the tables of docs/artifact-format.md write it.
 documented_keys() {
 	"$PYTHON" - "$ROOT/docs/artifact-format.md" <<-'END'
 		import re, sys
 		text = open(sys.argv[1]).read().split("## manifest.json")[1]
-		for row in re.findall(r"^\| (`.*?) \|", text, re.M):
+		diagnostic = "diagnostics.memory."
+		for heading, row in re.findall(r"^(?:### (\S+)|\| (`.*?) \|)", text, re.M):
+		    if heading:
+		        diagnostic = heading + "."
 		    for cell in re.findall(r"`([^`]+)`", row):
-		        cell = cell.replace("….", "diagnostics.memory.")
+		        cell = cell.replace("….", diagnostic)
 		        cell = cell.replace("{cause:n}", "").replace("{name:n}", "")
 		        inner = re.match(r"(.*)\{(.*)\}$", cell)
 		        if inner:
@@ -170,22 +173,67 @@ documented_keys() {
 	END
 }
 
+# ledger.lost and ledger.notes are maps: their keys are not listed one by one
+present_keys() {
+	jq -r '[paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")] | unique[]' \
+		"$1/manifest.json" | sed 's/\[\]$//' | grep -vE '^(task|diagnostics|diagnostics\.(memory|profile)|ledger|observer)$' |
+		grep -vE '^(ledger\.(lost|notes)\..*|diagnostics\.memory\.gaps|artifacts)$' | sort -u
+}
+
+# The timer of the ticks is the one by CLOCK_BOOTTIME.
+ticks_are_timed() {
+	grep -qsx 'clockid: 7' "/proc/$OBSERVER/fdinfo"/*
+}
+
 @test "manifest.json has every documented key, and no other (oracle: docs/artifact-format.md)" {
 	# one with a gap, so that gaps[] has a member
 	start_sleeper 1 4
-	start_observer -i 20ms --pid "$TARGET"
+	start_observer -d memory,profile -i 20ms --pid "$TARGET"
+	wait_for "$PATIENCE" ticks_are_timed # the profile has a timer too, that stands earlier
 	kill -STOP "$OBSERVER"
 	wait_for "$PATIENCE" has_state "$OBSERVER" T
 	sleep 0.4
 	kill -CONT "$OBSERVER"
 	stop_observer
 	documented_keys | sed 's/\[\]$//' | sort -u >documented
-	[ "$(wc -l <documented)" -ge 50 ] || fail "too few keys in the document: $(cat documented)"
-	# ledger.lost and ledger.notes are maps: their keys are not listed one by one
-	jq -r '[paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")] | unique[]' \
-		"$RUN/manifest.json" | sed 's/\[\]$//' | grep -vE '^(task|diagnostics|diagnostics\.memory|ledger|observer)$' |
-		grep -vE '^(ledger\.(lost|notes)\..*|diagnostics\.memory\.gaps|artifacts)$' | sort -u >present
-	diff documented present
+	[ "$(wc -l <documented)" -ge 110 ] || fail "too few keys in the document: $(cat documented)"
+	diff documented <(present_keys "$RUN")
+}
+
+@test "a run has the keys and the files of the diagnostics it was asked for, and of no other" {
+	local list others
+	documented_keys | sed 's/\[\]$//' | sort -u >documented
+	for list in memory profile; do
+		rm -rf "$RUN"
+		observe_well -d "$list" -- "$TARGETS/profile_threads" --ms 5
+		others=$([ "$list" = memory ] && echo profile || echo memory)
+		diff <(grep -vE "^diagnostics\.($others\.|memory\.gaps)" documented) <(present_keys "$RUN")
+		assert_equal "$(manifest '.diagnostics | keys[]')" "$list"
+		if [ "$list" = memory ]; then
+			assert_manifest '[.artifacts[].name] | sort == ["memory.csv", "memory.datum", "mprof.dat", "report.html"]'
+		else
+			assert_manifest '[.artifacts[].name] | sort == ["profile.folded", "profile.pb.gz", "profile.pyisession",
+				"profile.speedscope.json", "report.html"]'
+		fi
+	done
+}
+
+@test "types and words of the profile's manifest are the documented ones (oracle: jq)" {
+	observe_well -d profile -- "$TARGETS/profile_threads" --ms 10
+	assert_manifest '.diagnostics.profile | .status | IN("ok", "limited")'
+	assert_manifest '.diagnostics.profile | (.status == "ok") == (.limits == [])'
+	assert_manifest '.diagnostics.profile | .mode | IN("phase", "phase-at-switch", "outside", "cpu-only")'
+	assert_manifest '.diagnostics.profile | (.mode == "outside") == (.outside_since_s != null)'
+	assert_manifest '.diagnostics.profile | .stacks_complete_ratio | . >= 0 and . <= 1'
+	assert_manifest '.diagnostics.profile | [.stacks[], .tables[], .worker[], .marks, .marks_lost] | all(. == floor and . >= 0)'
+	assert_manifest '.diagnostics.profile | .mode != "phase" or .marks + .marks_lost == .marks_passed'
+	assert_manifest '.diagnostics.profile | ([.threads[].marks_recorded[]] | add) + .omitted_marks == .marks'
+	assert_manifest '.diagnostics.profile | .threads_seen == (.threads | length) + .threads_omitted'
+	assert_manifest '.diagnostics.profile | [.causes[].marks] | . == (sort | reverse)'
+	assert_manifest '.diagnostics.profile.records_failed == 0'
+	rm -rf "$RUN"
+	observe_well -d profile --cpu-only -- "$TARGETS/profile_threads" --ms 10
+	assert_manifest '.diagnostics.profile | .mode == "cpu-only" and .fidelity.blocked == null and .fidelity.cpu > 0'
 }
 
 @test "types and words of the manifest are the documented ones (oracle: jq)" {

@@ -130,26 +130,42 @@ static void begin_fde(struct section *s, size_t cie, uint64_t start, uint64_t si
 		put_u8(s, 0); /* of augmentation data */
 }
 
-static int build(const struct section *s, uint64_t entry, struct cfi_table *t)
+/* Exactly as large as it is: that is what the sanitizer watches. */
+static struct cfi_section copy(const struct section *s)
 {
-	/* exactly as large: that is what the sanitizer watches */
 	uint8_t *bytes = malloc(s->size + !s->size);
-	struct cfi_input in = { .frame = { .bytes = bytes,
-					   .size = s->size,
-					   .address = SECTION,
-					   .debug_frame = s->debug_frame },
+
+	assert_non_null(bytes);
+	if (s->size)
+		memcpy(bytes, s->bytes, s->size);
+	return (struct cfi_section){
+		.bytes = bytes, .size = s->size, .address = SECTION, .debug_frame = s->debug_frame
+	};
+}
+
+static int build_both(const struct section *s, const struct section *second, uint64_t entry,
+		      struct cfi_table *t)
+{
+	struct cfi_input in = { .frame = copy(s),
+				.second = copy(second),
 				.text_first = TEXT,
 				.text_end = TEXT_END,
 				.entry = entry };
 	int err;
 
-	if (s->size)
-		memcpy(bytes, s->bytes, s->size);
 	err = cfi_build(&in, t);
-	free(bytes);
+	free((void *)in.frame.bytes);
+	free((void *)in.second.bytes);
 	if (!err)
 		assert_true(cfi_valid(t->rows, t->row_count, t->buckets, t->bucket_count));
 	return err;
+}
+
+static int build(const struct section *s, uint64_t entry, struct cfi_table *t)
+{
+	static const struct section none;
+
+	return build_both(s, &none, entry, t);
 }
 
 static uint64_t rule_at(const struct cfi_table *t, uint64_t address)
@@ -578,6 +594,148 @@ static void of_functions_that_overlap_the_first_by_address_is_kept(void **state)
 	free(s.bytes);
 }
 
+/* ---- two sections ---- */
+
+/* A function of 8 * @words bytes of stack, and 8 more from its ninth byte on. */
+static void put_function(struct section *s, size_t cie, uint64_t start, uint64_t size,
+			 uint8_t words)
+{
+	begin_fde(s, cie, start, size);
+	PUT(s, DW_CFA_def_cfa_offset);
+	put_uleb(s, 8 * words);
+	PUT(s, DW_CFA_advance_loc | 8, DW_CFA_def_cfa_offset);
+	put_uleb(s, 8 * (words + 1));
+	end(s);
+}
+
+static void functions_of_the_second_section_are_where_the_first_has_none(void **state)
+{
+	struct section s = {}, second = { .debug_frame = true };
+	struct cfi_table t;
+	size_t cie = put_cie(&s, DW_EH_PE_absptr), other = begin_cie(&second, 3, "");
+
+	(void)state;
+	put_usual(&second);
+	end(&second);
+	put_function(&s, cie, 0x1100, 0x100, 2);
+	put_function(&s, cie, 0x1300, 0x100, 4);
+	put_function(&second, other, 0x1500, 0x10, 30); /* not in order */
+	put_function(&second, other, 0x1040, 0x40, 20);
+	put_function(&second, other, 0x1100, 0x100, 40); /* in the first, too */
+	put_function(&second, other, 0x1320, 0x10, 50);	 /* within one of it */
+	put_function(&second, other, 0x1200, 0x100, 60); /* between two without a gap */
+	assert_int_equal(build_both(&s, &second, 0, &t), 0);
+	assert_int_equal(t.functions, 5);
+	assert_int_equal(t.from_second, 3);
+	assert_int_equal(t.ignored, 0);
+	assert_true(rule_at(&t, 0x103f) == END_ROW);
+	assert_true(rule_at(&t, 0x1040) == RSP_ROW(20));
+	assert_true(rule_at(&t, 0x1048) == RSP_ROW(21));
+	assert_true(rule_at(&t, 0x1080) == END_ROW);
+	assert_true(rule_at(&t, 0x1100) == RSP_ROW(2));
+	assert_true(rule_at(&t, 0x11ff) == RSP_ROW(3));
+	assert_true(rule_at(&t, 0x1200) == RSP_ROW(60));
+	assert_true(rule_at(&t, 0x12ff) == RSP_ROW(61));
+	assert_true(rule_at(&t, 0x1300) == RSP_ROW(4));
+	assert_true(rule_at(&t, 0x1328) == RSP_ROW(5));
+	assert_true(rule_at(&t, 0x1400) == END_ROW);
+	assert_true(rule_at(&t, 0x1508) == RSP_ROW(31));
+	assert_true(rule_at(&t, 0x1510) == END_ROW);
+	cfi_free(&t);
+	assert_int_equal(build_both(&second, &s, 0, &t), 0); /* whichever is the first wins */
+	assert_int_equal(t.from_second, 1);
+	assert_true(rule_at(&t, 0x1100) == RSP_ROW(40));
+	assert_true(rule_at(&t, 0x1320) == RSP_ROW(50));
+	cfi_free(&t);
+	free(s.bytes);
+	free(second.bytes);
+}
+
+static void of_sections_that_overlap_in_part_the_first_wins_and_it_is_told(void **state)
+{
+	struct section s = {}, second = {};
+	struct cfi_table t;
+	size_t cie = put_cie(&s, DW_EH_PE_absptr), other = put_cie(&second, DW_EH_PE_absptr);
+
+	(void)state;
+	put_function(&s, cie, 0x1100, 0x100, 2);
+	put_function(&s, cie, 0x1300, 0x100, 4);
+	put_function(&second, other, 0x10fc, 0x20, 20);	 /* into the first one */
+	put_function(&second, other, 0x11fc, 0x20, 30);	 /* out of it */
+	put_function(&second, other, 0x1240, 0x800, 40); /* over the second one */
+	assert_int_equal(build_both(&s, &second, 0, &t), 0);
+	assert_int_equal(t.functions, 5);
+	assert_int_equal(t.ignored, 3);
+	assert_true(rule_at(&t, 0x10fc) == RSP_ROW(20));
+	assert_true(rule_at(&t, 0x1100) == RSP_ROW(2)); /* not 21, which begins later */
+	assert_true(rule_at(&t, 0x1104) == RSP_ROW(2));
+	assert_true(rule_at(&t, 0x11ff) == RSP_ROW(3));
+	assert_true(rule_at(&t, 0x1200) == RSP_ROW(30));
+	assert_true(rule_at(&t, 0x1204) == RSP_ROW(31));
+	assert_true(rule_at(&t, 0x121c) == END_ROW);
+	assert_true(rule_at(&t, 0x12ff) == RSP_ROW(41));
+	assert_true(rule_at(&t, 0x1300) == RSP_ROW(4));
+	assert_true(rule_at(&t, 0x1400) == END_ROW); /* it is used once */
+	cfi_free(&t);
+	free(s.bytes);
+	free(second.bytes);
+}
+
+static void either_section_may_be_of_no_use(void **state)
+{
+	struct section s = {}, junk = {};
+	struct cfi_table t;
+	size_t cie = put_cie(&s, DW_EH_PE_absptr);
+
+	(void)state;
+	put_function(&s, cie, 0x1100, 0x100, 2);
+	assert_int_equal(build_both(&junk, &s, 0, &t), 0); /* empty */
+	assert_int_equal(t.from_second, 1);
+	cfi_free(&t);
+	PUT(&junk, 8, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 2, 3, 4, 0xfe, 0xff, 0xff, 0xff);
+	assert_int_equal(build_both(&junk, &s, 0, &t), 0);
+	assert_int_equal(t.from_second, 1);
+	assert_int_equal(t.ignored, 2);
+	assert_true(rule_at(&t, 0x1100) == RSP_ROW(2));
+	cfi_free(&t);
+	assert_int_equal(build_both(&s, &junk, 0, &t), 0);
+	assert_int_equal(t.from_second, 0);
+	assert_int_equal(t.ignored, 2);
+	assert_true(rule_at(&t, 0x1100) == RSP_ROW(2));
+	cfi_free(&t);
+	assert_int_equal(build_both(&junk, &junk, 0, &t), -ENODATA);
+	free(s.bytes);
+	free(junk.bytes);
+}
+
+/* One function of the second section with a long program over many small ones of the first: a run
+ * of it for each hole would be 10^10 instructions. */
+static void a_function_over_many_of_the_first_section_is_run_once(void **state)
+{
+	struct section s = {}, second = {};
+	struct cfi_table t;
+	size_t cie = put_cie(&s, DW_EH_PE_absptr), other = put_cie(&second, DW_EH_PE_absptr);
+
+	(void)state;
+	for (unsigned i = 0; i < 0x1f00; i++) {
+		begin_fde(&s, cie, TEXT + 0x100 + i * 2, 1);
+		end(&s);
+	}
+	begin_fde(&second, other, TEXT, 0x4000);
+	for (unsigned i = 0; i < MANY * 5; i++)
+		PUT(&second, DW_CFA_nop);
+	PUT(&second, DW_CFA_def_cfa_offset, 32);
+	end(&second);
+	assert_int_equal(build_both(&s, &second, 0, &t), 0);
+	assert_int_equal(t.functions, 0x1f01);
+	assert_int_equal(t.from_second, 1);
+	assert_true(rule_at(&t, TEXT) == RSP_ROW(4));
+	assert_true(rule_at(&t, TEXT + 0x100) == RSP_ROW(1));
+	cfi_free(&t);
+	free(s.bytes);
+	free(second.bytes);
+}
+
 /* ---- hostile sections ---- */
 
 /* One malformed function between two good ones. */
@@ -715,6 +873,9 @@ static void nothing_of_use_is_no_data(void **state)
 	in.frame.bytes = &byte;
 	in.frame.size = (size_t)UINT32_MAX + 1; /* never looked at */
 	assert_int_equal(cfi_build(&in, &t), -EFBIG);
+	in.second = in.frame;
+	in.frame = (struct cfi_section){};
+	assert_int_equal(cfi_build(&in, &t), -EFBIG);
 	free(s.bytes);
 }
 
@@ -848,6 +1009,10 @@ int main(void)
 		    a_signal_trampoline_is_one_where_it_does_not_return_like_a_function),
 		cmocka_unit_test(augmentations_are_read_or_refused),
 		cmocka_unit_test(of_functions_that_overlap_the_first_by_address_is_kept),
+		cmocka_unit_test(functions_of_the_second_section_are_where_the_first_has_none),
+		cmocka_unit_test(of_sections_that_overlap_in_part_the_first_wins_and_it_is_told),
+		cmocka_unit_test(either_section_may_be_of_no_use),
+		cmocka_unit_test(a_function_over_many_of_the_first_section_is_run_once),
 		cmocka_unit_test(a_malformed_function_is_one_unsupported_row_and_harms_no_other),
 		cmocka_unit_test(a_code_factor_that_overflows_ends_the_function),
 		cmocka_unit_test(broken_entries_are_counted_and_left_out),

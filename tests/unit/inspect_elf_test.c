@@ -1,12 +1,14 @@
 /* inspect_elf_test.c - ELF files: where their rows, build-id and debug link are; hostile headers.
- * Oracles: the same file before it was changed; files made here, byte by byte. */
+ * Oracles: the same file before it was changed; files made here, byte by byte; libdw. */
 #include <dwarf.h>
+#include <elfutils/libdw.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -191,7 +193,7 @@ static void assert_refused(struct image *i, int err, const char *cause)
 
 /* ---- rows ---- */
 
-static void rows_are_from_eh_frame_and_else_from_debug_frame(void **state)
+static void of_a_function_in_both_sections_the_rows_are_of_eh_frame(void **state)
 {
 	uint8_t eh[64], debug[64];
 	size_t eh_size = frame(eh, false, 2), debug_size = frame(debug, true, 3);
@@ -278,6 +280,145 @@ static void a_compressed_debug_frame_is_inflated(void **state)
 	assert_refused(&i, -ENOTSUP, "a section is compressed, and not by zlib");
 	i.sections[1].sh_size = 5;
 	assert_refused(&i, -ENOEXEC, "malformed ELF file: a compressed section without header");
+}
+
+static void a_debug_frame_that_cannot_be_read_takes_nothing_from_eh_frame(void **state)
+{
+	uint8_t eh[64], debug[64];
+	size_t eh_size = frame(eh, false, 2), debug_size = frame(debug, true, 3);
+	struct image i;
+
+	(void)state;
+	debug[20 + 8] += 0x10; /* of another function */
+	image_begin(&i);
+	image_section(&i, ".debug_frame", SHT_PROGBITS, debug, debug_size);
+	image_section(&i, ".eh_frame", SHT_PROGBITS, eh, eh_size);
+	image_names(&i);
+	assert_rows(&i, 2, true); /* of both, now */
+	i.sections[1].sh_size = 3;
+	assert_rows(&i, 2, false);
+	i.sections[1].sh_size = UINT32_MAX;
+	assert_rows(&i, 2, false);
+	i.sections[1].sh_size = debug_size;
+	i.sections[1].sh_flags = SHF_COMPRESSED;
+	assert_rows(&i, 2, false);
+	i.sections[1].sh_flags = 0;
+	i.sections[2].sh_size = UINT32_MAX; /* nor does .eh_frame from .debug_frame */
+	i.bytes[i.sections[1].sh_offset + 20 + 8] -= 0x10;
+	assert_rows(&i, 3, true);
+}
+
+/* ---- a program of both sections; oracle: libdw ---- */
+
+/* Code of its own in .debug_frame, of crt1.o in .eh_frame. */
+static int compiled(void)
+{
+	static const char source[] =
+	    "#include <string.h>\n"
+	    "__attribute__((noinline)) int sum(int n, char *to)\n"
+	    "{ char own[n + 1]; memset(own, n, n + 1); memcpy(to, own, n);\n"
+	    "  return own[n / 2]; }\n"
+	    "__attribute__((noinline)) int twice(int n, char *to)\n"
+	    "{ return n < 2 ? 0 : sum(n, to) + twice(n - 1, to) + to[0]; }\n"
+	    "int main(int argc, char **argv)\n"
+	    "{ char to[99]; (void)argv; return twice(argc, to); }\n";
+	char path[] = "/tmp/taskdiag-elf-XXXXXX", command[256];
+	int fd = mkstemp(path);
+	FILE *compiler;
+
+	assert_true(fd >= 0);
+	snprintf(command, sizeof(command),
+		 "gcc -g -O1 -fno-asynchronous-unwind-tables -x c -o %s.out - && mv %s.out %s",
+		 path, path, path);
+	compiler = popen(command, "w");
+	assert_non_null(compiler);
+	assert_true(fputs(source, compiler) >= 0);
+	assert_int_equal(pclose(compiler), 0);
+	close(fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	unlink(path);
+	return fd;
+}
+
+/* The words that @number is saved at, from the CFA on; 0: not so. */
+static int64_t saved_words(Dwarf_Frame *frame, int number)
+{
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	assert_int_equal(dwarf_frame_register(frame, number, memory, &ops, &count), 0);
+	return count == 2 && ops[0].atom == DW_OP_call_frame_cfa ? (int64_t)ops[1].number / 8 : 0;
+}
+
+/* Of all that rows can say, what this compiler uses. */
+static void assert_row_is(uint64_t row, Dwarf_Frame *frame)
+{
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	assert_int_equal(dwarf_frame_register(frame, 16, memory, &ops, &count), 0);
+	if (!count && ops) { /* undefined: _start */
+		assert_int_equal(ROW_CFA(row), CFA_STOP);
+		return;
+	}
+	assert_int_equal(dwarf_frame_cfa(frame, &ops, &count), 0);
+	if (count > 1) {
+		assert_int_equal(ROW_CFA(row), CFA_PLT);
+		return;
+	}
+	assert_int_equal(ops[0].atom, DW_OP_bregx);
+	assert_int_equal(ROW_CFA(row), ops[0].number == 7 ? CFA_RSP : CFA_RBP);
+	assert_int_equal(ROW_CFA_OFFSET(row), (int64_t)ops[0].number2 / 8);
+	assert_int_equal(saved_words(frame, 16), -1);
+	assert_int_equal(ROW_RBP_OFFSET(row), saved_words(frame, 6));
+	assert_int_equal(ROW_RBP(row) == RBP_AT_CFA, saved_words(frame, 6) != 0);
+	assert_int_equal(-(int64_t)ROW_RBX(row), saved_words(frame, 3));
+}
+
+static void each_row_of_a_program_with_both_sections_is_what_libdw_says(void **state)
+{
+	int fd = compiled(), from_eh = 0, from_debug = 0;
+	uint64_t first, end;
+	struct cfi_table t;
+	struct elf_file f;
+	bool debug_frame;
+	Dwarf_CFI *eh;
+	Dwarf *dwarf;
+	Elf *elf;
+
+	(void)state;
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	eh = dwarf_getcfi_elf(elf);
+	assert_non_null(eh);
+	assert_non_null(dwarf_getcfi(dwarf));
+	assert_int_equal(elf_file_open(fd, &f), 0);
+	assert_int_equal(elf_file_text(&f, &first, &end), 0);
+	assert_int_equal(elf_file_rows(&f, &t, &debug_frame), 0);
+	assert_true(debug_frame);
+	for (uint64_t pc = first; pc < end; pc++) {
+		Dwarf_Frame *frame;
+
+		if (!dwarf_cfi_addrframe(eh, pc, &frame))
+			from_eh++;
+		else if (!dwarf_cfi_addrframe(dwarf_getcfi(dwarf), pc, &frame))
+			from_debug++;
+		else
+			continue;
+		assert_row_is(cfi_lookup(&t, pc), frame);
+		free(frame);
+	}
+	assert_true(from_eh > 40); /* _start and .plt */
+	assert_true(from_debug > 100);
+	assert_true(t.from_second >= 3);
+	cfi_free(&t);
+	elf_file_close(&f);
+	dwarf_cfi_end(eh);
+	dwarf_end(dwarf);
+	elf_end(elf);
+	close(fd);
 }
 
 /* ---- headers ---- */
@@ -453,9 +594,11 @@ static void the_debug_link_is_a_plain_name_or_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_from_eh_frame_and_else_from_debug_frame),
+		cmocka_unit_test(of_a_function_in_both_sections_the_rows_are_of_eh_frame),
 		cmocka_unit_test(without_sections_the_header_of_eh_frame_tells_where_it_is),
 		cmocka_unit_test(a_compressed_debug_frame_is_inflated),
+		cmocka_unit_test(a_debug_frame_that_cannot_be_read_takes_nothing_from_eh_frame),
+		cmocka_unit_test(each_row_of_a_program_with_both_sections_is_what_libdw_says),
 		cmocka_unit_test(files_of_another_kind_are_refused_with_their_cause),
 		cmocka_unit_test(sizes_and_offsets_beyond_the_file_are_refused),
 		cmocka_unit_test(broken_section_headers_are_left_out),

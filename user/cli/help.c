@@ -6,7 +6,8 @@
 #include "lib/cleanup.h"
 #include "lib/escape.h"
 
-static const char purpose[] = "see from outside what a task does to memory";
+static const char purpose[] =
+    "see from outside what a task does to memory, and where its time goes";
 
 int complain(const struct problem *problem, int status)
 {
@@ -111,8 +112,12 @@ int cmd_man(int argc, char **argv)
 	     "taskdiag\\-bpf\n\\fIVERB\\fR [\\fIRUN_DIR\\fR]\n"
 	     ".SH DESCRIPTION\nObserves a process and its descendants with BPF, from outside and "
 	     "without touching them, until they end or\n"
-	     "the user stops it, and leaves a run directory: how the task's memory grew, its exact "
-	     "peak, and who held it.\n"
+	     "the user stops it, and leaves a run directory. The memory diagnostic tells how the "
+	     "task's memory grew, its exact\n"
+	     "peak, and who held it; the profile tells in which functions every thread ran, where "
+	     "it waited and for what,\n"
+	     "by samples of wall time whose sums are compared with what the kernel counts "
+	     "exactly.\n"
 	     "The command runs as the user who called sudo, with its own standard input, output "
 	     "and error.\n"
 	     "Ctrl\\-C ends an observation by pid, not the process; a second one leaves at once.\n"
@@ -132,9 +137,13 @@ int cmd_man(int argc, char **argv)
 	puts(".SH EXAMPLES");
 	for (const struct example_row *row = example_rows; row->what; row++)
 		man_item(row->command, row->what);
-	puts(".SH FILES\nA run directory holds memory.datum, memory.csv, mprof.dat, report.html "
-	     "and manifest.json;\n"
-	     "docs/artifact\\-format.md of the source defines them.\n.SH SEE ALSO\n.BR gnuplot "
+	puts(".SH FILES\nA run directory holds report.html and manifest.json; of the memory "
+	     "diagnostic memory.datum, memory.csv and\n"
+	     "mprof.dat; of the profile profile.folded, profile.pb.gz, profile.speedscope.json and "
+	     "profile.pyisession;\n"
+	     "docs/artifact\\-format.md of the source defines them.\n"
+	     "Tables for unwinding are kept in /var/cache/taskdiag\\-bpf, at most 512 MiB; they "
+	     "can be removed at any time.\n.SH SEE ALSO\n.BR gnuplot "
 	     "(1),\n.BR proc (5),\n.BR bpf (2)");
 	return 0;
 }
