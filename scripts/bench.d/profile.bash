@@ -88,23 +88,31 @@ bench_same() {
 	sed 's/^/    /' "$work/differences"
 }
 
-# attach_ms HOW PID: milliseconds from the start of the observer until it observes, median of the pairs; HOW: cold, warm
+# attach_ms cold|warm PID: milliseconds from the start of the observer until it observes; cold: with a cache that is empty
 attach_ms() {
-	local i
+	local empty='[ "$0" = warm ] || mount -t tmpfs none /var/cache && exec "$@"'
+	rm -rf "$work/run"
+	unshare -m sh -c "$empty" "$1" "$tool" -q -d profile --no-children --duration 50ms -o "$work/run" --pid "$2" 2> /dev/null || true
+	jq '.observer.attach_s * 1000' "$work/run/manifest.json"
+}
+
+# attaches STATIC_PID PID: "cold less warm less", medians of the pairs; less: than what a static program takes just before
+attaches() {
+	local i how base ms
+	rm -f "$work"/attach.*
 	for ((i = 0; i < pairs; i++)); do
-		rm -rf "$work/run"
-		if [ "$1" = cold ]; then	# a cache that is empty and its own
-			unshare -m sh -c 'mount -t tmpfs none /var/cache && exec "$@"' sh "$tool" -q -d profile --no-children --duration 50ms \
-				-o "$work/run" --pid "$2" 2> /dev/null
-		else
-			"$tool" -q -d profile --no-children --duration 50ms -o "$work/run" --pid "$2" 2> /dev/null
-		fi
-		jq '.observer.attach_s * 1000' "$work/run/manifest.json"
-	done | median
+		for how in cold warm; do
+			base=$(attach_ms "$how" "$1")
+			ms=$(attach_ms "$how" "$2")
+			echo "$ms" >> "$work/attach.$how"
+			awk "BEGIN { print $ms - $base }" >> "$work/attach.$how.less"
+		done
+	done
+	echo "$(median < "$work/attach.cold") $(median < "$work/attach.cold.less") $(median < "$work/attach.warm") $(median < "$work/attach.warm.less")"
 }
 
 bench_tables() {
-	local name cold warm base_cold base_warm made
+	local name static made cold cold_less warm warm_less bar
 	# shellcheck disable=SC2046 # a list of files
 	gcc -O2 -D_GNU_SOURCE -Iuser -I. scripts/bench.d/table_cost.c $(find "$build/user/inspect" -maxdepth 1 -name 'cfi*.o' -o -name 'elf_*.o') \
 		-lelf -lz -o "$work/table_cost"
@@ -113,28 +121,26 @@ bench_tables() {
 		/usr/bin/redis-server /usr/bin/node /usr/lib/x86_64-linux-gnu/libLLVM-14.so.1 /usr/lib/x86_64-linux-gnu/libclang-cpp.so.14 2> /dev/null |
 		awk '{ n = split($1, a, "/"); printf "| %s | %d | %.1f | %.2f | %.1f |\n", a[n], $2, $4 / $2, $3 / $2, $4 / 1e6 }'
 	"$targets/profile_static" --ms 300000 > /dev/null &
-	program_pid=$!
-	sleep 0.2
-	base_cold=$(attach_ms cold "$program_pid")
-	base_warm=$(attach_ms warm "$program_pid")
-	load_pid='' ; stop_program
-	printf '\n| attach to | files | rows | its tables made | start to attached, no cache | less that of a static program (%.0f ms) | with the cache | less (%.0f ms) | bar |\n' \
-		"$base_cold" "$base_warm"
+	static=$!
+	printf '\n| attach to | files | rows | its tables made | start to attached, no cache | more than a static program | with the cache | more | bar (more) |\n'
 	printf '|---|---|---|---|---|---|---|---|---|\n'
 	for name in python3 clang; do
-		start_program "$name" || { printf '| %s | | | not measured: %s | | | | |\n' "$name" "$missing"; continue; }
+		start_program "$name" || { printf '| %s | | | not measured: %s | | | | | |\n' "$name" "$missing"; continue; }
 		sleep 1
-		cold=$(attach_ms cold "$program_pid")
-		warm=$(attach_ms warm "$program_pid")
+		kill -STOP "$static" "$program_pid"	# what the observer does is measured, not what it competes with
+		read -r cold cold_less warm warm_less < <(attaches "$static" "$program_pid")
 		# shellcheck disable=SC2046 # a list of files
 		made=$("$work/table_cost" 5 $(awk '$2 ~ /x/ && $6 ~ /^\// { print $6 }' "/proc/$program_pid/maps" | sort -u) 2> /dev/null |
 			awk '{ ns += $4 } END { print ns / 1e6 }')
 		stop_program
-		jq -r .diagnostics.profile.tables "$work/run/manifest.json" > "$work/tables"
+		kill -CONT "$static"
+		jq .diagnostics.profile.tables "$work/run/manifest.json" > "$work/tables"
+		bar=20
+		[ "$name" != clang ] || bar=200
 		printf '| %s | %s | %s | %.0f ms | %.0f ms | %.0f ms | %.0f ms | %.0f ms | %s ms |\n' "$name" "$(jq .files "$work/tables")" \
-			"$(jq .rows "$work/tables")" "$made" "$cold" "$(awk "BEGIN { print $cold - $base_cold }")" "$warm" \
-			"$(awk "BEGIN { print $warm - $base_warm }")" "$([ "$name" = clang ] && echo 200 || echo 20)"
+			"$(jq .rows "$work/tables")" "$made" "$cold" "$cold_less" "$warm" "$warm_less" "$bar"
 	done
+	kill "$static"
 }
 
 profiled_slowdown() { # WORKLOAD HZ BAR [OBSERVER]

@@ -28,15 +28,16 @@ for line in open(said):
         waits.append((name, rest[0], int(rest[1])))
 
 program = "profile_schedule" if kind == "points" else "profile_shortwaits"
-worst = 0
-for name, cause, truth in sorted(waits):
+by_thread = collections.defaultdict(list)
+for name, cause, truth in waits:
     thread, wall = threads[name]
     value = seen[thread, cause]
     if kind == "points":
-        off = 100 * (value - truth) / wall
-        worst = max(worst, abs(off))
-        print(f"| {program} | {hz} | {name}: {cause} | {100 * truth / wall:.2f} % | {100 * value / wall:.2f} % | {off:+.2f} points | ±1 point |")
+        by_thread[name].append((cause, 100 * truth / wall, 100 * value / wall))
     elif cause not in ("cpu", "run queue"):
         print(f"| {program} | {hz} | {cause} | {truth / 1e9:.3f} s | {value / 1e9:.3f} s | {100 * (value / truth - 1):+.1f} % | ±10 % |")
-if kind == "points":
-    print(f"| {program} | {hz} | the worst of them | | | {worst:.2f} points | ±1 point |")
+for name, rows in sorted(by_thread.items()):
+    truths = ", ".join(f"{cause} {truth:.1f}" for cause, truth, _ in rows)
+    values = ", ".join(f"{value:.1f}" for _, _, value in rows)
+    cause, truth, value = max(rows, key=lambda row: abs(row[2] - row[1]))
+    print(f"| {program} | {hz} | {name} | {truths} | {values} | at most {value - truth:+.2f} points ({cause}) | ±1 point |")

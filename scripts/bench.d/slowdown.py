@@ -20,6 +20,7 @@ import time
 
 PORT = "16398"
 FRAMES_OF_A_START = re.compile(r"_start$|_start\+|__libc_start|clone|start_thread")
+PY_SPY_ROOT = re.compile(r"[^;]*(\(libc\.so\.6\)|_start)")  # it leaves out _start, and has few names
 
 
 def options():
@@ -90,6 +91,8 @@ class Workload:
         return sum(int(open(path).read().split()[0]) for pid in self.pids for path in glob.glob(f"/proc/{pid}/task/*/schedstat"))
 
     def stop(self):
+        for pid in self.pids[1:]:
+            os.kill(pid, signal.SIGKILL)
         for child in reversed(self.children):
             child.kill()
             child.wait()
@@ -158,7 +161,7 @@ class Observer:
             for line in open(self.place):
                 stack, count = line.rsplit(" ", 1)
                 self.stacks += int(count)
-                self.complete += int(count) * bool(FRAMES_OF_A_START.search(stack))
+                self.complete += int(count) * bool(PY_SPY_ROOT.match(stack))
         else:
             self.look_at_perf()
 

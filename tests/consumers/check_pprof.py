@@ -37,7 +37,7 @@ def check_raw(directory, stacks):
     marks, wall, cpu = (sum(int(row[i]) for row in rows) for i in range(3))
     folded.expect("wall of all samples", wall, marks * int(head[1]))
     folded.expect("total", (wall + 500) // 1000, sum(value for _, value in stacks))
-    running = [value for frames, value in stacks if not re.fullmatch(r"\[(?!no stack\]).*\]", frames[-1])]
+    running = [value for frames, value in stacks if not re.fullmatch(r"\[(?!(no stack|not sampled)\]).*\]", frames[-1])]
     folded.expect("cpu", cpu / 1000, sum(running), len(running) + 1)
     return marks
 

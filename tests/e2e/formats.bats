@@ -115,7 +115,7 @@ png_colours() {
 
 @test "memory.csv: columns as documented, times in order, events of the four kinds (oracle: python's csv)" {
 	take_made
-	sed -n '/^## memory.csv/,/^## manifest/p' "$ROOT/docs/artifact-format.md" | grep '^| `' |
+	sed -n '/^## memory.csv/,/^## Profile/p' "$ROOT/docs/artifact-format.md" | grep '^| `' |
 		cut -d'|' -f2 | grep -oE '`[a-z_]+`' | tr -d '`' >documented
 	"$PYTHON" - "$RUN/memory.csv" documented <<-'END'
 		import csv, sys

@@ -12,6 +12,8 @@
  *	complete	ours reached the outermost frame
  *	libdw_complete	libdw did
  *	cut		the copy of the stack (64,000 bytes) was too short for a walk
+ *	below		a walk needed what is below the stack pointer (a register that an epilogue
+ *			has popped): read later, from the live process, it is often another
  *	unknown		snapshots without readable mappings: in the midst of exec
  *	lost		the perf ring was full
  *
@@ -35,6 +37,7 @@
 #define DIFFERENCES_SHOWN 40
 #define LIVE_WORDS 16384
 #define STACK_REACH (8ULL << 20)
+#define BELOW_REACH 4096
 enum kind { SAME, LONGER, SHORTER, DIFFER, INCOMPLETE, KINDS };
 
 static const char *const kind_name[KINDS] = { "same", "ours_longer", "ours_shorter", "differ",
@@ -46,7 +49,8 @@ struct difference {
 };
 
 static pid_t target;
-static unsigned long wanted = 10000, samples, tally[KINDS], complete, libdw_complete, cut, unknown;
+static unsigned long wanted = 10000, samples, tally[KINDS], complete, libdw_complete, cut, below,
+		     unknown;
 static bool show_incomplete, stale = true;
 static int memory_fd = -1;
 static struct difference differences[DIFFERENCES_MAX];
@@ -66,6 +70,7 @@ void snapshot_begin(struct snapshot *s)
 {
 	turn++;
 	s->cut = false;
+	s->below = false;
 }
 
 static bool live_word(uint64_t address, uint64_t *ret)
@@ -99,6 +104,7 @@ bool snapshot_word(struct snapshot *s, uint64_t address, uint64_t *ret)
 		s->cut = true;
 		return false;
 	}
+	s->below |= s->stack_at - address <= BELOW_REACH;
 	return live_word(address, ret);
 }
 
@@ -146,6 +152,7 @@ static void compare(struct snapshot *s)
 		kind = common == ours.count ? SHORTER : DIFFER;
 	tally[kind]++;
 	cut += s->cut;
+	below += s->below;
 	complete += ours.complete;
 	libdw_complete += libdw.complete;
 	if (kind != SAME) {
@@ -155,9 +162,9 @@ static void compare(struct snapshot *s)
 		note(text);
 	}
 	if (show_incomplete && !ours.complete) {
-		snprintf(text, sizeof(text), "incomplete at %s: %s, libdw %s%s",
-			 place(&ours, ours.count - 1), ours.outcome, libdw.outcome,
-			 s->cut ? ", cut" : "");
+		snprintf(text, sizeof(text), "incomplete at %s, sampled at %s: %s, libdw %s%s%s",
+			 place(&ours, ours.count - 1), place(&ours, 0), ours.outcome, libdw.outcome,
+			 s->cut ? ", cut" : "", s->below ? ", below" : "");
 		note(text);
 	}
 }
@@ -253,8 +260,8 @@ static void print(void)
 	printf("samples %lu\n", samples);
 	for (int i = SAME; i <= DIFFER; i++)
 		printf("%s %lu\n", kind_name[i], tally[i]);
-	printf("complete %lu\nlibdw_complete %lu\ncut %lu\nunknown %lu\nlost %lu\n", complete,
-	       libdw_complete, cut, unknown, sampler_lost());
+	printf("complete %lu\nlibdw_complete %lu\ncut %lu\nbelow %lu\nunknown %lu\nlost %lu\n",
+	       complete, libdw_complete, cut, below, unknown, sampler_lost());
 	qsort(differences, difference_count, sizeof(differences[0]), more_often);
 	for (size_t i = 0; i < difference_count && i < DIFFERENCES_SHOWN; i++)
 		printf("%6lu %s\n", differences[i].count, differences[i].text);

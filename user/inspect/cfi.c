@@ -91,12 +91,14 @@ static int append_function(struct builder *b, const struct cfi_entries *entries,
 		b->t.ignored++;
 		return append_row(b, from, ROW_RULE(CFA_UNSUPPORTED, 0, 0, 0, 0, 0));
 	}
-	for (size_t i = 0; i < b->rows.count && b->rows.rows[i].at < to && !err; i++) {
+	for (size_t i = 0, count = b->rows.count; i < count && !err; i++) {
 		const struct cfi_row *row = &b->rows.rows[i];
 
 		/* of the rows in code that another function has covered the last one goes on */
-		if (i + 1 < b->rows.count && row[1].at <= from)
+		if (i + 1 < count && row[1].at <= from)
 			continue;
+		if (row->at >= to)
+			break;
 		err = append_row(b, row->at > from ? row->at : from, row->rule);
 	}
 	return err;
