@@ -114,6 +114,19 @@ enum bpf_func_id___regs {
 	BPF_FUNC_task_pt_regs___regs = 175,
 };
 
+enum bpf_func_id___current {
+	BPF_FUNC_get_current_task_btf___current = 158,
+};
+
+/* The pointer that bpf_task_pt_regs() wants; before 5.11, which has it not, one to read from. */
+static __always_inline struct task_struct *current_task(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id___current,
+				       BPF_FUNC_get_current_task_btf___current))
+		return bpf_get_current_task_btf();
+	return (void *)bpf_get_current_task();
+}
+
 /* Registers of user space, as saved at the entry into the kernel. Since 5.15 the kernel says where
  * they are (7.x has moved them); before, they are at the very end of the kernel stack. */
 static __always_inline long user_registers(struct task_struct *task, struct pt_regs *ret)

@@ -68,7 +68,9 @@ static __always_inline __u64 stack_send(struct unwind_state *s, const struct thr
 	e->outcome = outcome;
 	e->frame_count = n;
 	drop_count(DROP_OFFERED);
-	/* a bound that the verifier believes */
+	/* a bound that the verifier believes: 5.10 forgets those of what was spilled to the stack
+	 */
+	barrier_var(bytes);
 	if (bytes > sizeof(*e) + FRAMES_MAX * sizeof(s->frames[0]))
 		return 0;
 	if (bpf_ringbuf_output(&events, e, bytes, BPF_RB_NO_WAKEUP)) {
@@ -144,7 +146,7 @@ int profile_clock(struct bpf_perf_event_data *ctx)
 	struct pt_regs registers;
 	__u32 cause = CAUSE_CPU;
 
-	if (!t || t->busy)
+	if (!t || t->busy || t->held) /* held: its time has not begun, see thread_begin */
 		return 0;
 	thread_runs_here(t, tid);
 	now = bpf_ktime_get_boot_ns();
@@ -164,7 +166,7 @@ int profile_clock(struct bpf_perf_event_data *ctx)
 	if (!(ctx->regs.cs & 3)) {
 		cause = CAUSE_KERNEL;
 		detail = ctx->regs.rip;
-		if (user_registers((void *)bpf_get_current_task_btf(), &registers))
+		if (user_registers(current_task(), &registers))
 			return 0;
 	} else {
 		registers.rip = ctx->regs.rip;
@@ -200,18 +202,25 @@ static __always_inline void wait_send(struct task_struct *task, struct thread *t
 			   marks - waited);
 }
 
-/* Without wake_hook: the thread that goes is walked here, while it still is the current one. */
+/* Without wake_hook: the thread that goes is walked here, while it still is the current one. Where
+ * it has waited before in this period it is not walked again: a place is known by its pc and sp. */
 static __always_inline void leave_walk(struct task_struct *task, struct thread *t, __u64 now)
 {
 	struct pt_regs registers;
+	struct walked *w;
+	__u64 place;
 
-	if (t->wait_stack && now - t->walked_ns < config.period_ns)
-		return;
 	if (user_registers(task, &registers))
 		return;
-	t->walked_ns = now;
-	t->wait_stack = stack_walk(SLOT_SWITCH, t, &registers);
 	t->wait_cause = wait_cause(task, &registers, t->wait_state, &t->wait_detail);
+	place = (registers.rip ^ registers.rsp << 20) * 0x9e3779b97f4a7c15ULL;
+	w = &t->walked[place >> 63 & (WALKED - 1)];
+	if (!w->stack || w->place != place || now - w->time_ns >= config.period_ns) {
+		w->place = place;
+		w->time_ns = now;
+		w->stack = stack_walk(SLOT_SWITCH, t, &registers);
+	}
+	t->wait_stack = w->stack;
 }
 
 static __always_inline void thread_leave(struct task_struct *task, bool preempted, __u64 now)
@@ -220,7 +229,7 @@ static __always_inline void thread_leave(struct task_struct *task, bool preempte
 	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 	__u64 first, marks;
 
-	if (!t)
+	if (!t || t->busy)
 		return;
 	marks = t->out_ns ? 0 : marks_pass(t, now, &first);
 	if (marks && !t->cpu_marks)
@@ -255,6 +264,10 @@ static __always_inline bool thread_come(struct task_struct *task, struct thread 
 		return false;
 	if (t->held && t->wait_state & WAIT_STOPPED) {
 		thread_begin(task, t, now);
+		return false;
+	}
+	if (t->held) {
+		t->out_ns = 0;
 		return false;
 	}
 	marks = marks_pass(t, now, &first);
@@ -293,6 +306,8 @@ int BPF_PROG(profile_switch, bool preempt, struct task_struct *prev, struct task
 	tid = next->pid;
 	if (tid)
 		t = bpf_map_lookup_elem(&threads, &tid);
+	if (t && t->busy) /* it ends: see profile_exit */
+		t = NULL;
 	here->tid = t ? tid : 0;
 	if (!t)
 		return 0;
@@ -347,6 +362,10 @@ int BPF_PROG(profile_exit, struct task_struct *task)
 
 	if (!t)
 		return 0;
+	/* from here on no mark may pass: clock events come in between, and since 7.0 switches as
+	 * well */
+	t->busy = 1;
+	barrier_var(t);
 	if (config.waits && !profile_outside) {
 		marks = marks_pass(t, bpf_ktime_get_boot_ns(), &first);
 		if (t->cpu_marks)
@@ -412,6 +431,8 @@ int profile_threads(struct bpf_iter__task *ctx)
 		return 0;
 	tid = task->pid;
 	t = bpf_map_lookup_elem(&threads, &tid);
+	if (!t && task->flags & PF_EXITING)
+		return 0; /* profile_exit has told its end */
 	if (!t) {
 		t = thread_enter(task, target->start_ns, target->task, THREAD_FOUND);
 		sample.adopted = 1;

@@ -21,6 +21,14 @@ struct target {
 	__u32 pad;
 };
 
+/* A stack that a thread has waited with: where it was, and when it was walked. */
+struct walked {
+	__u64 place; /* hash of pc and sp */
+	__u64 stack, time_ns;
+};
+
+#define WALKED 2 /* a power of two */
+
 /* A thread of a task (map threads, key: tid in the initial pid namespace). Written on the CPU that
  * it runs on, by the switch programs and the clock. */
 struct thread {
@@ -33,11 +41,11 @@ struct thread {
 	__u64 cpu_first_ns; /* the first of them */
 	__u64 wait_marks;   /* passed in the wait that ends now */
 	__u64 wait_first_ns;
-	__u64 out_ns;	  /* it waits since; 0: it runs */
-	__u64 in_ns;	  /* end of that wait */
-	__u64 run_delay;  /* sched_info.run_delay at out_ns */
-	__u64 walked_ns;  /* without wake_hook: when its stack was walked at a switch last */
-	__u64 wait_stack; /* and that stack */
+	__u64 out_ns;		      /* it waits since; 0: it runs */
+	__u64 in_ns;		      /* end of that wait */
+	__u64 run_delay;	      /* sched_info.run_delay at out_ns */
+	struct walked walked[WALKED]; /* without wake_hook */
+	__u64 wait_stack;	      /* likewise: of the wait, walked when it began */
 	__u64 wait_detail;
 	__u64 last_stack;		      /* of its last clock event */
 	__u64 base_cpu_ns, base_run_queue_ns; /* the kernel's totals at begin_ns */

@@ -12,6 +12,7 @@
 
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 #define PF_KTHREAD 0x200000
+#define PF_EXITING 0x4
 #define MAX_PID_LEVEL 32 /* MAX_PID_NS_LEVEL */
 
 /* A thread made by a non-leader exec inherits the leader's start: identity outlives de_thread(). */

@@ -168,10 +168,10 @@ observed_rest() {
 	rm -rf "$work/short" "$work/run"
 	look 99 "$short" "$work/short"
 	look 99 "$long" "$work/run"
-	jq -rn --slurpfile a "$work/short/manifest.json" --slurpfile b "$work/run/manifest.json" --arg name "$1" --arg seconds $((seconds * 4)) '
-		($b[0].observer.cpu_s - $a[0].observer.cpu_s) / ($b[0].task.duration_s - $a[0].task.duration_s) * 100 as $share |
+	jq -rn --slurpfile a "$work/short/manifest.json" --slurpfile b "$work/run/manifest.json" --arg name "$1" '
+		(($b[0].observer.cpu_s - $a[0].observer.cpu_s) / ($b[0].task.duration_s - $a[0].task.duration_s) * 100) as $share |
 		"| \($name) | \($share * 1000 | round / 1000) % | \($a[0].observer.cpu_s * 1000 | round) ms | \(
-		$b[0].observer.rss_peak_bytes / 10000 | round / 100) MB | \($b[0].diagnostics.profile.tables.rows) |"'
+		$b[0].observer.rss_peak_bytes / 10485.76 | round / 100) MB | \($b[0].diagnostics.profile.tables.rows) |"'
 }
 
 observer_of_profile() {

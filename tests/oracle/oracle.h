@@ -26,7 +26,7 @@ struct snapshot {
 	uint64_t stack_at, stack_bytes;
 	const uint8_t *stack;
 	bool cut;   /* a walk wanted more of the stack than the sample has */
-	bool below; /* or what lies below the stack pointer: no sample has that */
+	bool below; /* ours wanted what lies below the stack pointer: no sample has that */
 };
 
 struct walk {

@@ -12,7 +12,7 @@
  *	complete	ours reached the outermost frame
  *	libdw_complete	libdw did
  *	cut		the copy of the stack (64,000 bytes) was too short for a walk
- *	below		a walk needed what is below the stack pointer (a register that an epilogue
+ *	below		ours needed what is below the stack pointer (a register that an epilogue
  *			has popped): read later, from the live process, it is often another
  *	unknown		snapshots without readable mappings: in the midst of exec
  *	lost		the perf ring was full
@@ -140,6 +140,7 @@ static void compare(struct snapshot *s)
 
 	snapshot_begin(s);
 	libdw_walk(s, &libdw);
+	s->below = false; /* libdw wants all registers */
 	ours_walk(s, &ours);
 	samples++;
 	while (common < ours.count && common < libdw.count && ours.pc[common] == libdw.pc[common])

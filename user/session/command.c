@@ -18,7 +18,8 @@ struct command {
 	int failure; /* the child writes errno here; closed by exec */
 	int status;
 	int reaped;
-	bool held; /* by ptrace, right after its exec */
+	bool will_hold; /* by ptrace, right after its exec */
+	bool held;
 };
 
 static void child_run(char *const argv[], const struct identity *user, const sigset_t *mask,
@@ -42,7 +43,7 @@ static void child_run(char *const argv[], const struct identity *user, const sig
 	_exit(127);
 }
 
-int command_new(char *const argv[], const struct identity *user, const sigset_t *mask,
+int command_new(char *const argv[], const struct identity *user, const sigset_t *mask, bool hold,
 		struct command **ret, struct problem *problem)
 {
 	int gate[2] = { -1, -1 }, failure[2] = { -1, -1 };
@@ -69,8 +70,15 @@ int command_new(char *const argv[], const struct identity *user, const sigset_t 
 		command_free(c);
 		return problem_set(problem, err, "start %.200s: %s", argv[0], strerror(-err));
 	}
+	/* without: its first moments are not unwound, and the profile says so */
+	c->will_hold = hold && !ptrace(PTRACE_SEIZE, c->pid, NULL, PTRACE_O_TRACEEXEC);
 	*ret = c;
 	return 0;
+}
+
+bool command_will_hold(const struct command *c)
+{
+	return c->will_hold;
 }
 
 void command_free(struct command *c)
@@ -117,13 +125,11 @@ void command_continue(struct command *c)
 	c->held = false;
 }
 
-int command_release(struct command *c, bool hold, int *ret_exit, struct problem *problem)
+int command_release(struct command *c, int *ret_exit, struct problem *problem)
 {
 	int err = 0;
 	ssize_t n;
 
-	/* without: its first moments are not unwound, and the profile says so */
-	hold = hold && !ptrace(PTRACE_SEIZE, c->pid, NULL, PTRACE_O_TRACEEXEC);
 	if (write(c->gate, "", 1) != 1)
 		return problem_set(problem, -errno, "start %.200s: %s", c->name, strerror(errno));
 	close(c->gate);
@@ -132,7 +138,7 @@ int command_release(struct command *c, bool hold, int *ret_exit, struct problem 
 		n = read(c->failure, &err, sizeof(err));
 	while (n < 0 && errno == EINTR);
 	if (n != sizeof(err)) {
-		if (hold)
+		if (c->will_hold)
 			wait_held(c);
 		return 0;
 	}

@@ -11,9 +11,12 @@
 
 struct command;
 
-/** Forks; the child waits. @argv is borrowed. The child gets the signal mask @mask. */
-int command_new(char *const argv[], const struct identity *user, const sigset_t *mask,
+/** Forks; the child waits. @argv is borrowed. The child gets the signal mask @mask. @hold: it is to
+ * be stopped right after its exec, if we may: see command_will_hold(). */
+int command_new(char *const argv[], const struct identity *user, const sigset_t *mask, bool hold,
 		struct command **ret, struct problem *problem);
+/** It will stop after its exec, and run on with command_continue() only. */
+bool command_will_hold(const struct command *c);
 /** Kills the child if it has not been let go (it has executed nothing yet). NULL is fine. */
 void command_free(struct command *c);
 
@@ -24,7 +27,7 @@ pid_t command_pid(const struct command *c);
  * (not found) or 126 (found but not executable), as a shell gives it. @hold: it has executed its
  * new program then, but not one instruction of it: until command_continue().
  */
-int command_release(struct command *c, bool hold, int *ret_exit, struct problem *problem);
+int command_release(struct command *c, int *ret_exit, struct problem *problem);
 /** Lets it run when it is held; it is not traced from then on. If we die before, the kernel does.
  */
 void command_continue(struct command *c);

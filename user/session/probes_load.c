@@ -13,16 +13,17 @@
 #include "session/probes_private.h"
 #include "taskdiag.skel.h"
 
-#define OPTIONAL_PARTS 2 /* the first of parts[]: found by trying to load */
-#define SLOTS_A_CPU 2	 /* enum slot_use of bpf/unwind.bpf.h */
+#define OPTIONAL_PARTS 2   /* the first of parts[]: found by trying to load */
+#define PREALLOCATED 16384 /* threads, and processes, of a profile before Linux 6.1: 5 MB */
+#define SLOTS_A_CPU 2	   /* enum slot_use of bpf/unwind.bpf.h */
 
 const struct part parts[PARTS] = {
 	{ "memory_rss_stat", "memory_rss_stat_old",
 	  "peaks between two ticks are not seen: RSS is read at ticks only", USE_ALWAYS },
 	{ "lifecycle_oom", NULL, "an OOM kill is seen as killed by signal 9", USE_ALWAYS },
 	{ "profile_wake", NULL,
-	  "waits have the stack of the switch away, at most one a period and thread: shares of "
-	  "short ones may be wrong",
+	  "waits have the stack of the switch away, and their time in the run queue counts as the "
+	  "wait",
 	  USE_WAITS },
 	/* before lifecycle_exit: while its process is known */
 	{ "profile_exit", NULL, NULL, USE_PROFILE },
@@ -78,6 +79,23 @@ static bool part_is_used(const struct probes *p, size_t i)
 	return parts[i].use == USE_PROFILE ? p->profile : p->waits;
 }
 
+/* A clock event may come while memory is handed out: before 6.1, which has an allocator that can
+ * be asked even then, the kernel wants all of the room for its hashes to be there from the start.
+ */
+static int preallocate(struct probes *p)
+{
+	struct bpf_map *const maps[] = { p->skel->maps.threads, p->skel->maps.unwind_processes };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(maps) / sizeof(maps[0]); i++) {
+		err = bpf_map__set_map_flags(maps[i],
+					     bpf_map__map_flags(maps[i]) & ~BPF_F_NO_PREALLOC);
+		if (!err)
+			err = bpf_map__set_max_entries(maps[i], PREALLOCATED);
+	}
+	return err;
+}
+
 /* Without a profile its maps would only take room: the programs then never reach them. */
 static int skel_open_profile(struct probes *p)
 {
@@ -90,6 +108,8 @@ static int skel_open_profile(struct probes *p)
 
 	for (size_t i = 0; !err && !p->profile && i < sizeof(maps) / sizeof(maps[0]); i++)
 		err = bpf_map__set_autocreate(maps[i], false);
+	if (!err && p->profile && !kernel_type_exists("bpf_mem_alloc"))
+		err = preallocate(p);
 	if (!err)
 		err =
 		    bpf_map__set_max_entries(p->skel->maps.unwind_slots, p->nr_cpus * SLOTS_A_CPU);

@@ -67,10 +67,19 @@ static int open_pids(struct session *s, struct problem *problem)
 	return 0;
 }
 
+static bool wants_profile(const struct session *s)
+{
+	for (size_t i = 0; s->options.diagnostics[i]; i++)
+		if (!strcmp(s->options.diagnostics[i], "profile"))
+			return true;
+	return false;
+}
+
 static int hold_command(struct session *s, struct problem *problem)
 {
 	const char *slash = strrchr(s->options.argv[0], '/');
-	int err = command_new(s->options.argv, &s->options.user, &s->mask, &s->command, problem);
+	int err = command_new(s->options.argv, &s->options.user, &s->mask, wants_profile(s),
+			      &s->command, problem);
 
 	if (err)
 		return err;
@@ -140,7 +149,7 @@ static int attach(struct session *s, struct problem *problem)
 		.verbose = s->options.verbose,
 		.period_ns = s->o.period_ns,
 		.waits = s->o.waits,
-		.hold = s->command && profiling_is_on(s),
+		.hold = s->command && command_will_hold(s->command),
 	};
 	struct root roots[MAX_ROOTS] = {};
 	uint64_t seen = 0;
@@ -173,7 +182,7 @@ static int attach(struct session *s, struct problem *problem)
 /* Time 0 of a command is its exec: before it, what is in the process is ours. */
 static int release(struct session *s, int *ret_exit, struct problem *problem)
 {
-	int err = command_release(s->command, profiling_is_on(s), ret_exit, problem);
+	int err = command_release(s->command, ret_exit, problem);
 
 	if (err)
 		return err;
