@@ -41,6 +41,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	in.frame.size = size - 2;
 	in.text_first += bytes[0] & 0xfe; /* not at the begin of a bucket, too */
 	in.text_end = in.text_first + ((uint64_t)bytes[1] << 8) + 1;
+	if (bytes[1] & 2) { /* two sections, of half the bytes each */
+		in.frame.size /= 2;
+		in.second = (struct cfi_section){ .bytes = in.frame.bytes + in.frame.size,
+						  .size = size - 2 - in.frame.size,
+						  .address = 2 * SECTION,
+						  .debug_frame = !in.frame.debug_frame };
+	}
 	in.entry = bytes[1] & 1 ? in.text_first + bytes[0] : 0;
 	check(&in);
 	return 0;

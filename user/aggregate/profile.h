@@ -1,5 +1,5 @@
-/* profile.h - a finished profile: named frames, an interned tree of stacks, marks per stack, thread,
- * cause and slice of time. Input of every writer (artifact/profile_*.c).
+/* profile.h - a finished profile: named frames, an interned tree of stacks, marks per stack,
+ * thread, cause and slice of time. Input of every writer (artifact/profile_*.c).
  *
  *   frame ──► stack (node: parent + frame) ──► sample (stack, thread, cause, slice) += marks
  *
@@ -20,21 +20,21 @@
 struct profile;
 
 struct profile_mapping {
-	const char *path;     /* as the task sees it; or "[vdso]", "[jit]" */
-	const char *build_id; /* hex; NULL: none */
+	const char *path;	       /* as the task sees it; or "[vdso]", "[jit]" */
+	const char *build_id;	       /* hex; NULL: none */
 	uint64_t start, limit, offset; /* as in pprof: addresses of the file's text */
 	bool named;		       /* some frames in it have names */
 };
 
 struct profile_frame {
-	const char *name;   /* demangled, or "module+0x1f" */
+	const char *name;	 /* demangled, or "module+0x1f" */
 	const char *system_name; /* as in the symbol table; NULL: the same */
-	const char *file;   /* source; NULL: unknown */
-	uint32_t line;	    /* 0: unknown */
-	uint32_t mapping;   /* PROFILE_NONE: none (a cause, for one) */
-	uint64_t address;   /* within the file */
-	bool heuristic;	    /* found by frame pointer: a guess */
-	bool inlined;	    /* into its caller, which is the next frame towards the root */
+	const char *file;	 /* source; NULL: unknown */
+	uint32_t line;		 /* 0: unknown */
+	uint32_t mapping;	 /* PROFILE_NONE: none (a cause, for one) */
+	uint64_t address;	 /* within the file */
+	bool heuristic;		 /* found by frame pointer: a guess */
+	bool inlined;		 /* into its caller, which is the next frame towards the root */
 };
 
 struct profile_process {
@@ -67,12 +67,12 @@ struct profile *profile_new(uint64_t period_ns, uint64_t slice_ns);
 void profile_free(struct profile *p); /* NULL is fine */
 
 /* Each returns the number of the new or known thing, PROFILE_NONE without memory. */
-uint32_t profile_mapping(struct profile *p, const struct profile_mapping *m);  /* always new */
-uint32_t profile_frame(struct profile *p, const struct profile_frame *f);      /* interned */
-uint32_t profile_process(struct profile *p, const struct profile_process *x);  /* always new */
-uint32_t profile_thread(struct profile *p, const struct profile_thread *t);    /* always new */
-uint32_t profile_cause(struct profile *p, const char *name, bool running);     /* interned */
-uint32_t profile_stack(struct profile *p, uint32_t parent, uint32_t frame);    /* interned */
+uint32_t profile_mapping(struct profile *p, const struct profile_mapping *m); /* always new */
+uint32_t profile_frame(struct profile *p, const struct profile_frame *f);     /* interned */
+uint32_t profile_process(struct profile *p, const struct profile_process *x); /* always new */
+uint32_t profile_thread(struct profile *p, const struct profile_thread *t);   /* always new */
+uint32_t profile_cause(struct profile *p, const char *name, bool running);    /* interned */
+uint32_t profile_stack(struct profile *p, uint32_t parent, uint32_t frame);   /* interned */
 /** Adds marks to a sample, which is made when it is new. 0, -ENOMEM. */
 int profile_add(struct profile *p, uint32_t stack, uint32_t thread, uint32_t cause, uint32_t slice,
 		uint64_t marks);

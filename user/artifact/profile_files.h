@@ -1,12 +1,13 @@
 /* profile_files.h - writers of the profile, one per format, each from the same struct profile.
  *
- *	profile.folded		 Brendan Gregg's collapsed stacks: process;thread;frames…;[cause] µs of wall
- *	profile.pb.gz		 pprof (github.com/google/pprof/proto/profile.proto): the whole truth, with
- *				 thread, cause and time as labels; report/ reads this one back
- *	profile.speedscope.json	 speedscope's file format 1.x, one sampled profile per thread
+ *	profile.folded		 Brendan Gregg's collapsed stacks: process;thread;frames…;[cause] µs
+ *of wall profile.pb.gz		 pprof (github.com/google/pprof/proto/profile.proto): the whole
+ *truth, with thread, cause and time as labels; report/ reads this one back profile.speedscope.json
+ *speedscope's file format 1.x, one sampled profile per thread
  *	profile.pyisession	 pyinstrument session, for `pyinstrument --load`
  *
- * All four tell the same totals. Each returns 0 or -errno; errors of @out are found by ferror() too.
+ * All four tell the same totals. Each returns 0 or -errno; errors of @out are found by ferror()
+ *too.
  */
 #ifndef TASKDIAG_PROFILE_FILES_H
 #define TASKDIAG_PROFILE_FILES_H

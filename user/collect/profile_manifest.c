@@ -67,9 +67,10 @@ static json_t *thread_json(const struct profile_collector *c, const struct profi
 	double start = c->o->start_ns;
 
 	return json_pack(
-	    "{s:o, s:i, s:i, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I, s:I}}", "process",
+	    "{s:o, s:i, s:i, s:o, s:f, s:o, s:f, s:f, s:f, s:I, s:I, s:{s:I, s:I, s:I}}", "process",
 	    json_text(p->name), "pid", p->pid, "tid", t->tid, "name", json_text(t->name), "start_s",
-	    (t->begin_ns - start) / 1e9, "end_s", (t->end_ns - start) / 1e9, "cpu_s",
+	    (t->begin_ns - start) / 1e9, "end_s",
+	    t->end_ns ? json_real((t->end_ns - start) / 1e9) : json_null(), "cpu_s",
 	    t->exact_ns[TIME_CPU] / 1e9, "run_queue_s", t->exact_ns[TIME_RUN_QUEUE] / 1e9,
 	    "blocked_s", t->exact_ns[TIME_BLOCKED] / 1e9, "marks", (json_int_t)t->marks,
 	    "marks_lost", (json_int_t)t->lost_marks, "marks_recorded", "cpu",

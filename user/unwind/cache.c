@@ -16,7 +16,7 @@
 #include "lib/clock.h"
 
 #define MAGIC 0x73776f722d676474ULL /* "tdg-rows" */
-#define VERSION 1 /* of this file, and of the rows: raise it when either changes */
+#define VERSION 2 /* of this file, and of the rows: raise it when either changes */
 #define NAME_SUFFIX ".rows"
 #define NAME_BYTES_MAX 128
 
