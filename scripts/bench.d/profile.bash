@@ -152,7 +152,7 @@ bench_slowdown() {
 	local name
 	write_numbers
 	printf '%s' "$python_work" > "$work/work.py"
-	printf '| program | Hz | switches/s | CPU a unit of work, with : without | quartiles | units a second | bar |\n|---|---|---|---|---|---|---|\n'
+	printf '| program | Hz | switches/s | CPU a unit of work, with : without | quartiles | units a second, with : without | BPF programs, of its CPU | the observer, of a core | bar |\n|---|---|---|---|---|---|---|---|---|\n'
 	for name in cpu syscalls served; do
 		profiled_slowdown "$name" 99 1.01
 	done

@@ -6,6 +6,7 @@ differs from start to start does not count. Work and CPU time come from the kern
 """
 import argparse
 import glob
+import json
 import mmap
 import os
 import re
@@ -166,7 +167,6 @@ class Observer:
             self.look_at_perf()
 
     def look_at_ours(self):
-        import json
         self.bytes += sum(os.path.getsize(f) for f in glob.glob(self.place + "/*"))
         stacks = json.load(open(self.place + "/manifest.json"))["diagnostics"]["profile"]["stacks"]
         self.complete += stacks["complete"]
@@ -192,6 +192,27 @@ def window(w, seconds):
     return cpu / units, units / (end - start), switches / (end - start)
 
 
+def bpf_ns():
+    said = subprocess.run(["bpftool", "prog", "show", "-j"], capture_output=True, text=True).stdout
+    return sum(p.get("run_time_ns", 0) for p in json.loads(said))
+
+
+def bpf_share(w, observer, seconds):
+    """Of the program's CPU time: what the kernel counts as the run time of all BPF programs, of all tasks."""
+    switch = "/proc/sys/kernel/bpf_stats_enabled"
+    before = open(switch).read()
+    observer.start()
+    try:
+        open(switch, "w").write("1")
+        ns, cpu = bpf_ns(), w.cpu_ns()
+        time.sleep(seconds)
+        cpu, ns = w.cpu_ns() - cpu, bpf_ns() - ns
+    finally:
+        open(switch, "w").write(before)
+        observer.stop()
+    return ns / cpu
+
+
 def main():
     o = options()
     w = Workload(o.workload, o.work, o.tool)
@@ -211,6 +232,7 @@ def main():
             without = window(w, o.window) if i % 2 else None
             seen = with_it()
             pairs.append((without or window(w, o.window), seen))
+        share = 0 if o.peers else bpf_share(w, observer, 2 * o.window)
     finally:
         w.stop()
     ratios = sorted(seen[0] / without[0] for without, seen in pairs)
@@ -223,7 +245,8 @@ def main():
               f"{observer.bytes / observer.observed_s:,.0f} |")
     else:
         switches = statistics.median(without[2] for without, _ in pairs)
-        print(f"| {w.what} | {o.hz} | {switches:,.0f} | {middle:.4f} | {low:.3f}–{high:.3f} | {rates:.3f} | {o.bar} |")
+        print(f"| {w.what} | {o.hz} | {switches:,.0f} | {middle:.4f} | {low:.3f}–{high:.3f} | {rates:.3f} | {100 * share:.2f} % | "
+              f"{100 * observer.cpu_s / observer.observed_s:.2f} % | {o.bar} |")
 
 
 main()
