@@ -19,7 +19,7 @@
 
 /* A record is complete this long after its time at the latest: it is written with preemption off.
  */
-#define REORDER_NS (1 * NS_PER_MS)
+#define REORDER_NS (NS_PER_MS / 5)
 #define RING_PAGES_MAX 128 /* an exec with six libraries is 1.5 KiB of records */
 #define RING_PAGES_MIN 8
 #define RINGS_BYTES (16u << 20) /* of all CPUs */

@@ -17,6 +17,8 @@
 /* Lost at most where a table crosses into the next chunk: a bucket's rows and the one before. */
 #define PADDING_WORDS (BUCKET_ROWS_MAX + 1U)
 
+#define CHUNKS_SPARE 3
+
 struct chunk {
 	int fd; /* -1: none yet */
 	bool visible;
@@ -206,6 +208,28 @@ int space_place(struct space *s, const uint64_t *rows, size_t row_count, const u
 	return err;
 }
 
+/* To show a chunk takes 10 ms, in which the task goes on and its new mappings wait: the next ones
+ * are shown along with it, empty. */
+static void chunks_spare(struct space *s)
+{
+	uint32_t next = CHUNKS_MAX;
+
+	if (s->outer < 0)
+		return;
+	while (next && s->chunks[next - 1].fd < 0)
+		next--;
+	if (!next || s->chunks[next - 1].visible)
+		return;
+	for (uint32_t i = next; i < next + CHUNKS_SPARE && i < CHUNKS_MAX; i++) {
+		int fd = chunk_create(s);
+
+		if (fd < 0) /* one that is needed will say so */
+			return;
+		s->chunks[i].fd = fd;
+		s->chunk_count++;
+	}
+}
+
 /* One call for all: each call waits until no program on any CPU uses the old map any more. */
 int space_commit(struct space *s)
 {
@@ -213,6 +237,7 @@ int space_commit(struct space *s)
 	int fds[CHUNKS_MAX], err = 0;
 
 	space_unmap(s);
+	chunks_spare(s);
 	for (uint32_t i = 0; i < CHUNKS_MAX; i++) {
 		if (s->chunks[i].fd < 0 || s->chunks[i].visible)
 			continue;

@@ -19,7 +19,11 @@
 #include "unwind/sideband.h"
 #include "unwind/space.h"
 
-#define REORDER_WAIT_NS (2 * NS_PER_MS) /* until what the side-band holds back is due */
+/* After a program was started its libraries come within milliseconds, and the side-band's own
+ * wake-up may come 30 ms late: it is looked at by the clock for a while. */
+#define EAGER_NS (250 * NS_PER_MS)
+#define EAGER_BEAT_NS NS_PER_MS
+#define REORDER_WAIT_NS (NS_PER_MS / 4) /* until what the side-band holds back is due */
 #define WORKER_NS NS_PER_S		/* how often its deadlines are looked at */
 
 struct unwinder {
@@ -34,6 +38,7 @@ struct unwinder {
 	int epoll, timer;
 	int worker; /* the worker's fd in epoll; -1: none */
 	bool held;  /* the side-band holds events back */
+	uint64_t eager_until;
 };
 
 static int fds_open(struct unwinder *u)
@@ -123,6 +128,8 @@ static void timer_set(struct unwinder *u)
 		due = now + REORDER_WAIT_NS;
 	if (inspect_pending(u->inspect) && (!due || now + WORKER_NS < due))
 		due = now + WORKER_NS;
+	if (now < u->eager_until && (!due || now + EAGER_BEAT_NS < due))
+		due = now + EAGER_BEAT_NS;
 	if (due && due <= now)
 		due = now + 1;
 	spec.it_value.tv_sec = due / NS_PER_S;
@@ -149,6 +156,7 @@ int unwinder_process(struct unwinder *u, uint32_t tgid, uint32_t pid, uint64_t s
 {
 	int err = follow_process(u->follow, tgid, pid, start_ns, adopted);
 
+	u->eager_until = clock_monotonic_ns() + EAGER_NS;
 	timer_set(u);
 	return err;
 }
@@ -178,8 +186,11 @@ int unwinder_settle(struct unwinder *u, uint64_t timeout_ns)
 		if (err && !first_err)
 			first_err = err;
 		if (sideband_horizon(u->sideband) >= begin && !follow_busy(u->follow) &&
-		    !files_asked(u->files))
+		    !files_asked(u->files)) {
+			u->eager_until = clock_monotonic_ns() + EAGER_NS;
+			timer_set(u);
 			return first_err;
+		}
 		now = clock_monotonic_ns();
 		if (now - begin >= timeout_ns)
 			return -ETIMEDOUT;
