@@ -25,8 +25,6 @@ enum wait_state {
 #define TASK_UNINTERRUPTIBLE 0x2
 #define TASK_STOPPED_TRACED 0xc
 #define TASK_FROZEN 0x8000
-#define PF_FROZEN 0x10000 /* before 6.1 */
-#define PF_MEMSTALL 0x01000000
 
 /* before 5.14 */
 struct task_struct___state {

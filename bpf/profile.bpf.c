@@ -166,8 +166,11 @@ int profile_clock(struct bpf_perf_event_data *ctx)
 	if (!(ctx->regs.cs & 3)) {
 		cause = CAUSE_KERNEL;
 		detail = ctx->regs.rip;
-		if (user_registers(current_task(), &registers))
+		if (user_registers(current_task(),
+				   &registers)) { /* its marks have passed all the same */
+			marks_send(t, 0, cause, detail, first, marks);
 			return 0;
+		}
 	} else {
 		registers.rip = ctx->regs.rip;
 		registers.rsp = ctx->regs.rsp;
@@ -345,6 +348,8 @@ int profile_wake(__u64 *ctx)
 		stack = stack_walk(SLOT_SWITCH, t, &registers);
 		cause = wait_cause(task, &registers, t->wait_state, &detail);
 		wait_send(task, t, stack, cause, detail);
+	} else {
+		wait_send(task, t, 0, CAUSE_UNKNOWN, 0);
 	}
 	t->out_ns = 0;
 	barrier_var(t);

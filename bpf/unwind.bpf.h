@@ -1,6 +1,7 @@
 /* unwind.bpf.h - walks user stacks in the kernel: tables, slots, and the loop around unwind_step.h.
  *
- *   slot_of_cpu() │ slot_claim() ──► unwind_stack(slot, registers) ──► state->frames, outcome
+ *   slot_of_cpu() ──► unwind_begin(state, registers) ──► unwind_walk(slot) ──► state->frames,
+ * outcome
  *
  * The body of the loop is a global function: the verifier checks it once, not per frame (14,000
  * instructions for 255 frames, on every kernel from 5.10 on).
@@ -38,19 +39,13 @@ struct {
 	__type(value, struct mapping);
 } unwind_mappings __weak SEC(".maps");
 
-/* Where a walk keeps its state: two slots a CPU (see enum slot_use) and then a pool for programs
- * that may be preempted. max_entries is set before load. */
-struct unwind_slot {
-	__u32 claimed;
-	__u32 pad;
-	struct unwind_state state;
-};
-
+/* Where a walk keeps its state: two slots a CPU (see enum slot_use), for programs that are not
+ * preempted. max_entries is set before load. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct unwind_slot);
+	__type(value, struct unwind_state);
 } unwind_slots __weak SEC(".maps");
 
 /* The clock's interrupt may come in the midst of a switch: each has a slot of its own. */
@@ -77,9 +72,7 @@ static __always_inline long unwind_read(struct unwind_state *s, void *to, __u32 
 
 static __always_inline struct unwind_state *slot_state(__u32 slot)
 {
-	struct unwind_slot *s = bpf_map_lookup_elem(&unwind_slots, &slot);
-
-	return s ? &s->state : NULL;
+	return bpf_map_lookup_elem(&unwind_slots, &slot);
 }
 
 static __always_inline __u32 slot_of_cpu(enum slot_use use)

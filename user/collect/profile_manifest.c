@@ -222,6 +222,7 @@ static json_t *limits_all(const struct profile_collector *c, const json_t *limit
 	limit_count(
 	    all, s.unreadable,
 	    "processes' memory did not answer in time: blocked threads have no stack there");
+	limit_count(all, c->failed, "records found no memory in the observer");
 	if (c->o->outside_ns)
 		json_array_append_new(
 		    all, json_string("the task switches so often that its waits are read from "

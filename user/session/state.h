@@ -26,6 +26,7 @@ struct session {
 	int status;	    /* of the command; -1: none or not ended */
 	int epoll, timer, signals;
 	int profile_timer; /* the brake's, or ticks of the profile from outside; -1 */
+	int nice;	   /* of our caller, for the end of a profile */
 	uint64_t brake_ns; /* the switches were counted then */
 	uint64_t brake_switches;
 	sigset_t mask; /* of signals, as our caller had it: the command's */
