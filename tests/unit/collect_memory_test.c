@@ -495,6 +495,33 @@ static void still_at_its_peak_at_the_last_tick(void **state)
 	json_decref(o);
 }
 
+static void a_tick_stands_where_the_kernel_kept_the_probe_from_the_peak(void **state)
+{
+	struct fixture *f = *state;
+	json_t *o, *list;
+
+	joins(f, EV_PROCESS, 1, "root");
+	joins(f, EV_PROCESS, 2, "child");
+	tick_begin(f, 40 * MIB, 50 * MIB, START_NS + SECOND);
+	sample(f, process(1, 0xa, 30 * MIB, 0));
+	sample(f, process(2, 0xb, 60 * MIB, 0)); /* 20 MiB that no probe has told */
+	tick_end(f);
+	exits(f, 2, 0, 0, 0);
+	tick_begin(f, 30 * MIB, 40 * MIB, START_NS + 2 * SECOND);
+	sample(f, process(1, 0xa, 30 * MIB, 0));
+	tick_end(f);
+	f->o.probe_missed = 1;
+	memory_totals(f->m, 50 * MIB, START_NS + SECOND, 7);
+	o = manifest(f);
+	assert_int_equal(number(o, "peak_rss_bytes"), 90 * MIB);
+	assert_seconds(o, "peak_time_s", 2);
+	list = json_object_get(o, "processes");
+	assert_int_equal(number(json_array_get(list, 0), "rss_at_peak_bytes"), 60 * MIB);
+	assert_int_equal(number(json_array_get(list, 1), "rss_at_peak_bytes"), 30 * MIB);
+	assert_int_equal(json_array_size(json_object_get(o, "limits")), 1);
+	json_decref(o);
+}
+
 static void the_kernels_peak_stands_when_it_is_higher(void **state)
 {
 	struct fixture *f = *state;
@@ -903,6 +930,7 @@ int main(void)
 		with_rss_stat(faults_never_fall),
 		with_rss_stat(the_kernels_peak_and_shares_are_the_manifests),
 		with_rss_stat(still_at_its_peak_at_the_last_tick),
+		with_rss_stat(a_tick_stands_where_the_kernel_kept_the_probe_from_the_peak),
 		with_rss_stat(the_kernels_peak_stands_when_it_is_higher),
 		with_ticks(without_rss_stat_the_highest_tick_is_the_peak),
 		with_ticks(without_rss_stat_only_ticks_count),

@@ -37,11 +37,12 @@ struct process {
 	bool oom;     /* the OOM killer chose it */
 	char name[PROCESS_NAME_BYTES];
 	enum process_end end;
-	int status;	       /* wait(2) status once ended */
-	uint64_t end_ns;       /* 0: alive */
-	uint64_t last_tick;    /* number of the tick that saw it last */
-	uint64_t sampled_tick; /* number of the tick that has counted it last */
-	uint64_t rss_bytes;    /* at that tick */
+	int status;		     /* wait(2) status once ended */
+	uint64_t end_ns;	     /* 0: alive */
+	uint64_t last_tick;	     /* number of the tick that saw it last */
+	uint64_t sampled_tick;	     /* number of the tick that has counted it last */
+	uint64_t rss_bytes;	     /* at that tick */
+	uint64_t highest_tick_bytes; /* at the tick that saw the most of the task */
 	uint64_t minor_faults, major_faults;
 	uint64_t peak_bytes, peak_ns;
 	uint64_t epoch; /* the task's peak that share_bytes belongs to */

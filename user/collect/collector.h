@@ -31,6 +31,7 @@ struct observation {
 	uint64_t gap_ns;	   /* no ticks for so long before this one; 0: none */
 	bool gap_suspend;	   /* the host slept */
 	bool event_driven;	   /* rss_stat is attached */
+	uint64_t probe_missed;	   /* events without their probe; known at the end */
 	uint64_t resolution_bytes; /* RSS that a thread may gain unseen; 0: none */
 	uint64_t epoch;		   /* number of the task's peak */
 	uint64_t period_ns;	   /* of the profile's marks; 0: no profile */

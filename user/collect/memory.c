@@ -183,6 +183,15 @@ static void tick_pss(struct memory *m)
 	m->pss_rss_bytes = m->tick.rss_bytes;
 }
 
+/* Then every process held what that tick saw. */
+static void peak_is_highest_tick(struct memory *m)
+{
+	m->epoch++;
+	for (struct process *p = processes_first(m->o->processes); p; p = p->hh.next)
+		if (p->highest_tick_bytes)
+			processes_share(m->o->processes, p, m->epoch, p->highest_tick_bytes);
+}
+
 /* A tick that is itself a new peak: without rss_stat it is all there is, with it it stands until
  * RSS falls. */
 static void tick_peak(struct memory *m)
@@ -191,12 +200,10 @@ static void tick_peak(struct memory *m)
 		return;
 	m->peak_bytes = m->tick.rss_bytes;
 	m->peak_ns = m->o->tick_ns;
-	if (m->o->event_driven)
-		return;
-	m->epoch++;
 	for (struct process *p = processes_first(m->o->processes); p; p = p->hh.next)
-		if (p->end == END_RUNNING)
-			processes_share(m->o->processes, p, m->epoch, p->rss_bytes);
+		p->highest_tick_bytes = p->end == END_RUNNING ? p->rss_bytes : 0;
+	if (!m->o->event_driven)
+		peak_is_highest_tick(m);
 }
 
 int memory_tick(void *self)
@@ -245,6 +252,12 @@ void memory_totals(void *self, uint64_t peak_bytes, uint64_t peak_ns, uint64_t e
 	if (!m->o->event_driven)
 		return;
 	m->epoch = epoch;
+	/* a tick reads the kernel's own counters: where it saw more, the probe was kept from it */
+	if (m->o->probe_missed && m->peak_bytes > peak_bytes && m->peak_bytes > m->tracked_bytes) {
+		m->peak_missed = true;
+		peak_is_highest_tick(m);
+		return;
+	}
 	if (m->tracked_bytes > peak_bytes) {
 		m->peak_bytes = m->tracked_bytes;
 		m->peak_ns = m->tick.time_ns;

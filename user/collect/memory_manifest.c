@@ -2,6 +2,7 @@
  * docs/artifact-format.md. */
 #include "collect/memory_manifest.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -98,6 +99,11 @@ json_t *memory_manifest(void *self, json_t *limits)
 						   "the records of who held them were lost",
 						   (m->peak_bytes - told) / 1048576.0,
 						   m->peak_bytes / 1048576.0));
+	if (m->peak_missed)
+		json_array_append_new(
+		    limits, json_sprintf("the kernel kept the RSS probe from its peak: it is that "
+					 "of the highest tick (probe_missed: %" PRIu64 ")",
+					 m->o->probe_missed));
 	if (m->pss_failed && m->pss_bytes == NOT_MEASURED)
 		json_array_append_new(limits,
 				      json_string("PSS: /proc/PID/smaps_rollup could not be read"));

@@ -24,6 +24,7 @@ struct memory {
 	struct pss_budget pss;
 	uint64_t pss_bytes, pss_ns, pss_rss_bytes;
 	bool pss_failed;
+	bool peak_missed; /* the probe did not see it: a tick did */
 };
 
 #endif

@@ -133,7 +133,8 @@ static json_t *ledger_json(const struct session *s)
 {
 	json_t *ledger = json_object(), *lost = json_object(), *notes = json_object();
 
-	json_object_set_new(ledger, "offered", json_integer(s->drops[DROP_OFFERED] + s->missed));
+	json_object_set_new(ledger, "offered",
+			    json_integer(s->drops[DROP_OFFERED] + s->o.probe_missed));
 	json_object_set_new(ledger, "recorded", json_integer(s->stream.recorded));
 	json_object_set_new(lost, "ring_full", json_integer(s->drops[DROP_RING_FULL]));
 	json_object_set_new(lost, "targets_full", json_integer(s->drops[DROP_TARGETS_FULL]));
@@ -141,7 +142,7 @@ static json_t *ledger_json(const struct session *s)
 	json_object_set_new(lost, "threads_full", json_integer(s->drops[DROP_THREADS_FULL]));
 	json_object_set_new(lost, "malformed", json_integer(s->stream.malformed));
 	json_object_set_new(lost, "late", json_integer(s->stream.late));
-	json_object_set_new(lost, "probe_missed", json_integer(s->missed));
+	json_object_set_new(lost, "probe_missed", json_integer(s->o.probe_missed));
 	json_object_set_new(ledger, "lost", lost);
 	json_object_set_new(notes, "exits_forgotten", json_integer(s->stream.exits_forgotten));
 	json_object_set_new(notes, "stale_processes", json_integer(s->drops[NOTE_STALE_TARGETS]));

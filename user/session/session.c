@@ -299,7 +299,7 @@ void session_finish(struct session *s)
 		profiling_end(s);
 	probes_drops(s->probes, s->drops);
 	s->o.lost_marks = s->drops[NOTE_LOST_MARKS];
-	s->missed = probes_missed(s->probes);
+	s->o.probe_missed = probes_missed(s->probes);
 	probes_images(s->probes, last_image, s);
 	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
 	for (size_t i = 0; s->stream.collectors[i]; i++)

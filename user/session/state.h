@@ -34,7 +34,6 @@ struct session {
 	uint64_t attached_ns;
 	uint64_t samples_failed;
 	uint64_t drops[DROP_MAX];
-	uint64_t missed;
 	int64_t suspend_ns; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC at the last tick */
 	json_t *manifest;
 	char *saved_path;
