@@ -76,7 +76,7 @@ struct thread_event {
 	__u64 marks;	       /* period marks since begin_ns */
 	__u64 lost_marks;      /* of these: their record could not be sent */
 	__u32 tid;	       /* as the observer sees it */
-	__u32 pad;
+	__u32 untold;	       /* its end was not seen: this is the last that was known */
 	char name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
 };
 _Static_assert(sizeof(struct thread_event) == 104, "ABI between bpf/ and user/");

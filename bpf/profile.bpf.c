@@ -275,9 +275,11 @@ static __always_inline bool thread_come(struct task_struct *task, struct thread 
 	}
 	marks = marks_pass(t, now, &first);
 	t->in_ns = now;
-	if (marks) {
+	if (!t->wait_marks) /* else the kernel skipped profile_wake: they go with this wait's */
 		t->wait_first_ns = first;
-		t->wait_marks = marks;
+	t->wait_marks += marks;
+	marks = t->wait_marks;
+	if (marks) {
 		if (!config.wake_hook) {
 			__u32 cause = t->wait_state & WAIT_READY ? CAUSE_RUN_QUEUE : t->wait_cause;
 

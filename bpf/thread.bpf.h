@@ -72,7 +72,7 @@ static __always_inline void thread_tell(__u32 type, struct task_struct *task,
 	e->marks = t->marks;
 	e->lost_marks = t->lost_marks;
 	e->tid = t->tid;
-	e->pad = 0;
+	e->untold = 0;
 	bpf_probe_read_kernel_str(e->name, sizeof(e->name), &task->comm);
 	record_submit(e);
 }

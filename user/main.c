@@ -39,7 +39,7 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
 	open_standard_files();
-	if (argc == 2 && !strcmp(argv[1], "inspect-worker")) /* by user/inspect/ only */
+	if (argc == 2 && !strcmp(argv[1], "inspect-worker")) /* see inspect_self */
 		worker_main(WORKER_SOCKET);
 	setlocale(LC_CTYPE,
 		  ""); /* for the width of names on a terminal; numbers stay as they are */

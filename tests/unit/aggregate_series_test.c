@@ -255,7 +255,7 @@ static void a_peak_row_needs_both_ends_below_it(void **state)
 		{ 1, 5, 150, 0 },		     /* the tick before was as high */
 		{ 1, 6, 150, 1 },		     /* one byte above it */
 		{ 12, 9, 150, 0 },		     /* the tick is higher */
-		{ 5, 9, 100, 0 },		     /* at the tick before */
+		{ 5, 9, 100, 1 },		     /* at the tick before: the events had more */
 		{ 5, 9, 200, 0 },		     /* at the tick */
 		{ 5, 9, 50, 0 },		     /* not in this interval */
 		{ 5, 0, 0, 0 },			     /* none was seen */
@@ -277,6 +277,25 @@ static void a_peak_row_needs_both_ends_below_it(void **state)
 			fail_msg("case %zu: %d instead of %d", i, !cases[i].row, cases[i].row);
 		series_free(s);
 	}
+}
+
+/* What the events and the ticks differ by from end to end is not told again with every tick. */
+static void at_a_tick_only_the_highest_peak_has_a_row(void **state)
+{
+	struct series *s = series_new(16);
+
+	(void)state;
+	for (uint64_t i = 1; i <= 5; i++) {
+		struct series_point p = { .time_ns = i * 100,
+					  .rss_bytes = 5,
+					  .peak_bytes = i == 3 ? 8 : 7,
+					  .peak_ns = (i - 1) * 100 };
+
+		assert_int_equal(series_add(s, &p), 0);
+	}
+	for (size_t i = 1; i < 5; i++)
+		assert_int_equal(series_has_peak_row(s, i), i == 2);
+	series_free(s);
 }
 
 static void the_first_point_may_have_a_peak_row(void **state)
@@ -363,6 +382,7 @@ int main(void)
 		cmocka_unit_test(the_recent_past_stays_sharp),
 		cmocka_unit_test(a_single_spike_survives_every_merge),
 		cmocka_unit_test(a_peak_row_needs_both_ends_below_it),
+		cmocka_unit_test(at_a_tick_only_the_highest_peak_has_a_row),
 		cmocka_unit_test(the_first_point_may_have_a_peak_row),
 		cmocka_unit_test(a_merged_point_has_no_peak_row),
 		cmocka_unit_test(time_does_not_go_back),

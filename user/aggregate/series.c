@@ -135,10 +135,19 @@ int series_peak(const struct series *s, uint64_t *ret_bytes, uint64_t *ret_time_
 
 int series_has_peak_row(const struct series *s, size_t index)
 {
-	const struct series_point *p = &s->points[index];
+	const struct series_point *p = &s->points[index], *before;
+	uint64_t highest;
 
 	if (p->ticks > 1 || p->peak_bytes <= p->last_bytes || p->peak_ns >= p->time_ns)
 		return 0;
-	return index == 0 || (p->peak_bytes > s->points[index - 1].last_bytes &&
-			      p->peak_ns > s->points[index - 1].time_ns);
+	if (!index)
+		return 1;
+	before = &s->points[index - 1];
+	if (p->peak_bytes <= before->last_bytes || p->peak_ns < before->time_ns)
+		return 0;
+	if (p->peak_ns > before->time_ns)
+		return 1;
+	/* the events had it higher at that very tick than its own reading: only a peak of all
+	 * matters */
+	return !series_peak(s, &highest, NULL) && p->peak_bytes == highest;
 }

@@ -11,12 +11,17 @@
 
 #include "cli/cmd.h"
 #include "cli/report_output.h"
+#include "inspect/inspect.h"
 #include "lib/cleanup.h"
+#include "lib/escape.h"
 #include "report/profile_facts.h"
+#include "report/source_lines.h"
 
 static const enum option_id of_run[] = { OPT_OUTPUT, OPT_JSON, OPT_COLOR, OPT_HELP, OPT_COUNT };
-static const enum option_id of_profile[] = { OPT_OUTPUT, OPT_COLOR, OPT_FULL, OPT_HELP, OPT_COUNT };
-static const enum option_id of_picture[] = { OPT_OUTPUT, OPT_HELP, OPT_COUNT };
+static const enum option_id of_profile[] = { OPT_OUTPUT,     OPT_COLOR, OPT_FULL, OPT_LINES,
+					     OPT_DEBUGINFOD, OPT_HELP,	OPT_COUNT };
+static const enum option_id of_picture[] = { OPT_OUTPUT, OPT_LINES, OPT_DEBUGINFOD, OPT_HELP,
+					     OPT_COUNT };
 
 int report_style_for(const struct options *o, FILE *stream, struct report_style *ret,
 		     struct problem *problem)
@@ -76,6 +81,42 @@ static int open_run(int argc, char **argv, const enum option_id *allowed, struct
 	return err ? -EIO : 0;
 }
 
+static bool wants_lines(const struct options *o)
+{
+	return o->value[OPT_LINES] || o->value[OPT_DEBUGINFOD];
+}
+
+static void note_lines(void *context, const char *path, const char *cause)
+{
+	_cleanup_free_ char *safe_path = escape_terminal(path, false, 200);
+	_cleanup_free_ char *safe_cause = escape_terminal(cause, false, 300);
+
+	(void)context;
+	fprintf(stderr, "taskdiag-bpf: lines of %s: %s\n", safe_path ? safe_path : "?",
+		safe_cause ? safe_cause : "?");
+}
+
+/* The run gets another profile: the same, with lines. */
+static int add_lines(const struct options *o, struct run *run, struct problem *problem)
+{
+	struct inspect *inspect = NULL;
+	struct profile *with = NULL;
+	int err;
+
+	if (!wants_lines(o) || !run->profile)
+		return 0;
+	err = inspect_new(inspect_self, &inspect);
+	if (!err)
+		err = source_lines_add(run->profile, inspect, o->value[OPT_DEBUGINFOD], note_lines,
+				       NULL, &with);
+	inspect_free(inspect);
+	if (err)
+		return problem_set(problem, err, "read source lines: %s", strerror(-err));
+	profile_free(run->profile);
+	run->profile = with;
+	return 0;
+}
+
 typedef int (*show_fn)(const struct options *o, const struct run *run, struct problem *problem);
 
 static int with_run(int argc, char **argv, const enum option_id *allowed, show_fn show)
@@ -85,6 +126,8 @@ static int with_run(int argc, char **argv, const enum option_id *allowed, show_f
 	struct run *run = NULL;
 	int err = open_run(argc, argv, allowed, &o, &run, &problem);
 
+	if (!err && run)
+		err = add_lines(&o, run, &problem);
 	if (!err && run)
 		err = show(&o, run, &problem);
 	else if (!err)
@@ -181,6 +224,7 @@ static int show_text(const char *kind, const struct options *o, const struct run
 	if (err)
 		return err;
 	style.full = o->value[OPT_FULL];
+	style.lines = wants_lines(o);
 	if (o->value[OPT_OUTPUT])
 		return report_to_file(run, write, &style, o->value[OPT_OUTPUT], problem);
 	err = write(run, &style, stdout);
@@ -201,7 +245,8 @@ static int show_flamegraph(const struct options *o, const struct run *run, struc
 {
 	const struct report_kind *kind = report_find("flamegraph");
 	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : kind->default_file;
-	struct report_style style = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8") };
+	struct report_style style = { .utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+				      .lines = wants_lines(o) };
 	int err = need_profile(run, problem);
 
 	if (!err)

@@ -42,6 +42,13 @@ const struct option_row option_rows[OPT_COUNT] = {
 			"auto, always or never (default: auto; NO_COLOR is honoured)" },
 	[OPT_FULL] = { 0, "full", NULL,
 		       "tree, top: everything, also what is small or of a library" },
+	[OPT_LINES] = { 0, "lines", NULL,
+			"tree, top, flamegraph: source lines and inlined functions, from debug "
+			"files of this host" },
+	[OPT_DEBUGINFOD] = { 0, "debuginfod", NULL,
+			     "as --lines, and asks the servers of DEBUGINFOD_URLS for missing "
+			     "debug "
+			     "files" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };

@@ -194,6 +194,11 @@ static void thr_totals(struct profile_thr *t, uint64_t begin_ns, uint64_t end_ns
 	t->lost_marks += lost_marks;
 }
 
+static bool has_ended(const struct profile_thr *t)
+{
+	return t->end_ns && !t->merged;
+}
+
 static void on_thread(struct profile_collector *c, const struct thread_event *e)
 {
 	struct profile_thr *t;
@@ -202,15 +207,21 @@ static void on_thread(struct profile_collector *c, const struct thread_event *e)
 		t = thr_new(c, &e->h, e->tid, e->begin_ns);
 	} else {
 		t = thr_find(c, e->h.tgid, e->tid);
+		if (t && has_ended(t)) /* it lived to the end, and its last state is told */
+			return;
 		if (!t)
 			t = thr_new(c, &e->h, e->tid, e->begin_ns);
 		if (t)
 			thr_totals(t, e->begin_ns, e->h.time_ns, e->cpu_ns, e->run_queue_ns,
 				   e->marks, e->lost_marks);
+		if (t && e->untold && !t->merged) {
+			memset(t->exact_ns, 0, sizeof(t->exact_ns));
+			t->untold = true;
+		}
 		if (t && !t->merged)
 			HASH_DEL(c->thr_table, t);
 	}
-	if (t && !t->merged) {
+	if (t && !t->merged && !e->untold) {
 		memcpy(t->name, e->name, sizeof(t->name));
 		t->name[sizeof(t->name) - 1] = 0;
 	}
@@ -291,6 +302,8 @@ static void on_marks(struct profile_collector *c, const struct marks_event *e)
 {
 	struct profile_thr *t = thr_find(c, e->h.tgid, e->tid);
 
+	if (t && has_ended(t)) /* its last state has told them */
+		return;
 	if (!t)
 		t = c->thr_count == THREADS_MAX ? c->thrs[THREADS_MAX - 1]
 						: thr_new(c, &e->h, e->tid, e->first_ns);

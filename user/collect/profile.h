@@ -53,6 +53,7 @@ struct profile_thr {
 	uint64_t outside_ns;	       /* read from outside at that time last */
 	uint64_t switches;
 	uint64_t outside_stack; /* and found there */
+	bool untold;		/* its end was: what is known of it is from before */
 	char name[NAME_BYTES];
 	UT_hash_handle hh;
 };

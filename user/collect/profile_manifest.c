@@ -105,7 +105,7 @@ static void threads_json(const struct profile_collector *c, json_t *profile)
 
 		marks += recorded(t);
 		kernel_marks += t->marks;
-		unended += !t->end_ns;
+		unended += !t->end_ns || t->untold;
 		merged += t->merged;
 		if (sorted)
 			sorted[i] = c->thrs[i];

@@ -29,6 +29,8 @@ struct inspect {
 	struct inspect_stats stats;
 };
 
+char *const inspect_self[] = { "/proc/self/exe", "inspect-worker", NULL };
+
 int inspect_new(char *const argv[], struct inspect **ret)
 {
 	struct inspect *i = calloc(1, sizeof(*i));

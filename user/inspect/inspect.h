@@ -23,6 +23,9 @@
 
 struct inspect;
 
+/** This very program, as its own worker: for inspect_new(). */
+extern char *const inspect_self[];
+
 /**
  * @argv: how to start the worker: an executable whose main() calls worker_main() with the socket as
  * its fd 3; NULL: fork without exec (unit tests). Nothing is started yet. 0, -ENOMEM.

@@ -242,7 +242,7 @@ int report_flamegraph(const struct run *r, const struct report_style *style, FIL
 
 	if (!r->profile)
 		return -ENODATA;
-	err = functions_init(&f.functions, r->profile);
+	err = functions_init(&f.functions, r->profile, style->lines);
 	if (!err)
 		err =
 		    calls_init(&f.calls, r->profile, &f.functions, CALLS_BY_THREAD | CALLS_CAUSES);

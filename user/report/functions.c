@@ -83,6 +83,15 @@ static int by_function(const void *x, const void *y)
 	return d ? d : compare(a->file, b->file);
 }
 
+static int by_line(const void *x, const void *y)
+{
+	const struct function_info *a = &((const struct order *)x)->info,
+				   *b = &((const struct order *)y)->info;
+	int d = by_function(x, y);
+
+	return d ? d : a->line < b->line ? -1 : a->line > b->line;
+}
+
 static struct function_info info_of(const struct profile *p, uint32_t frame)
 {
 	const struct profile_frame *f = profile_frame_at(p, frame);
@@ -96,8 +105,9 @@ static struct function_info info_of(const struct profile *p, uint32_t frame)
 				       .kind = kind_of(f, path) };
 }
 
-int functions_init(struct functions *ret, const struct profile *p)
+int functions_init(struct functions *ret, const struct profile *p, bool each_line)
 {
+	int (*by)(const void *, const void *) = each_line ? by_line : by_function;
 	size_t n = profile_frame_count(p);
 	_cleanup_free_ struct order *order = calloc(n + 1, sizeof(*order));
 
@@ -110,9 +120,9 @@ int functions_init(struct functions *ret, const struct profile *p)
 	for (size_t i = 0; i < n; i++)
 		order[i] = (struct order){ info_of(p, (uint32_t)i), (uint32_t)i };
 	if (n)
-		qsort(order, n, sizeof(*order), by_function);
+		qsort(order, n, sizeof(*order), by);
 	for (size_t i = 0; i < n; i++) {
-		if (!i || by_function(&order[i - 1], &order[i]))
+		if (!i || by(&order[i - 1], &order[i]))
 			ret->all[ret->n++] = order[i].info;
 		else if (ret->all[ret->n - 1].line != order[i].info.line)
 			ret->all[ret->n - 1].line = 0;

@@ -1,4 +1,5 @@
-/* functions.h - the functions of a profile: frames that differ only in line and address are one.
+/* functions.h - the functions of a profile: frames that differ only in line and address are one,
+ * unless each line is asked for.
  *
  * A kind says whose code it is, guessed from file and module, for colours and for what a tree may
  * fold away.
@@ -6,6 +7,7 @@
 #ifndef TASKDIAG_REPORT_FUNCTIONS_H
 #define TASKDIAG_REPORT_FUNCTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,8 +38,9 @@ struct functions {
 	uint32_t *of_frame; /* frame of the profile → index */
 };
 
-/** -ENOMEM. Lives as long as @p does. Give it back with functions_done(). */
-int functions_init(struct functions *ret, const struct profile *p);
+/** @each_line: each line of a function counts as a function. -ENOMEM. Lives as long as @p does.
+ * Give it back with functions_done(). */
+int functions_init(struct functions *ret, const struct profile *p, bool each_line);
 void functions_done(struct functions *f);
 
 /** "file.py:12", else the module, else "": a new raw string, NULL without memory. */

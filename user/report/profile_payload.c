@@ -185,7 +185,7 @@ static int build_nodes(struct payload *p)
 int profile_payload_json(const struct run *r, FILE *out)
 {
 	struct payload p = { .out = out, .profile = r->profile };
-	int err = functions_init(&p.functions, r->profile);
+	int err = functions_init(&p.functions, r->profile, false);
 
 	if (!err)
 		err = build_nodes(&p);

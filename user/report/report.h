@@ -18,7 +18,8 @@ struct report_style {
 	unsigned columns; /* of the terminal; 0 = 80. Below 80 it may be wider than told */
 	bool utf8;	  /* LC_CTYPE is set and its codeset is UTF-8; else only ASCII is printed */
 	bool colour;
-	bool full; /* tree, top: everything, however small */
+	bool full;  /* tree, top: everything, however small */
+	bool lines; /* tree, top, flamegraph: each source line on its own */
 };
 
 /**

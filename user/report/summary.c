@@ -235,7 +235,7 @@ static int print_functions(const struct screen *s)
 	_cleanup_free_ struct calls_total *totals = NULL;
 	struct functions f;
 	struct calls c = {};
-	int err = functions_init(&f, s->run->profile);
+	int err = functions_init(&f, s->run->profile, false);
 
 	if (err)
 		return err;

@@ -234,7 +234,7 @@ int report_top(const struct run *r, const struct report_style *style, FILE *out)
 		return -ENODATA;
 	if (style->columns && style->columns < 100)
 		t.columns = style->columns < 80 ? 80 : style->columns;
-	err = functions_init(&f, r->profile);
+	err = functions_init(&f, r->profile, style->lines);
 	if (!err)
 		err = calls_init(&c, r->profile, &f, CALLS_MERGED);
 	if (!err)

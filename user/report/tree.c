@@ -370,7 +370,7 @@ int report_tree(const struct run *r, const struct report_style *style, FILE *out
 
 	if (!r->profile)
 		return -ENODATA;
-	err = functions_init(&t.functions, r->profile);
+	err = functions_init(&t.functions, r->profile, style->lines);
 	if (!err)
 		err =
 		    calls_init(&t.calls, r->profile, &t.functions, CALLS_BY_THREAD | CALLS_CAUSES);

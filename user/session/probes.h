@@ -55,6 +55,9 @@ int probes_sample(struct probes *p, record_fn fn, void *context);
 /** Adopts the threads of the processes that are targets, and reads what each does now: @fn gets
  * state_samples. 0 or -errno. */
 int probes_threads(struct probes *p, record_fn fn, void *context);
+/** Threads whose end no program has told, and those that go on: an EV_MARKS record of what they had
+ * not sent, an EV_THREAD_END record. Once, when all programs are detached. */
+void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn fn, void *context);
 /** fds of the tables that unwind/ fills; borrowed. */
 void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,
 			int *ret_processes);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/profile.h"
 #include "lib/cleanup.h"
 #include "session/probes_private.h"
 #include "taskdiag.skel.h"
@@ -58,6 +59,46 @@ int probes_sample(struct probes *p, record_fn fn, void *context)
 int probes_threads(struct probes *p, record_fn fn, void *context)
 {
 	return iterate(p, p->threads, fn, context);
+}
+
+/* What a thread had not sent, and how many marks it had. */
+static void thread_left(const struct thread *t, uint64_t period_ns, record_fn fn, void *context)
+{
+	const struct event_header h = {
+		.start_ns = t->start_ns, .tgid = t->tgid, .pid = t->pid, .task = t->task
+	};
+	struct marks_event marks = { .h = h,
+				     .first_ns = t->cpu_marks ? t->cpu_first_ns : t->wait_first_ns,
+				     .marks = t->cpu_marks + t->wait_marks,
+				     .cause = CAUSE_UNSAMPLED,
+				     .tid = t->tid };
+	struct thread_event end = { .h = h,
+				    .begin_ns = t->begin_ns,
+				    .marks = t->marks,
+				    .lost_marks = t->lost_marks,
+				    .tid = t->tid,
+				    .untold = 1 };
+
+	marks.h.type = EV_MARKS;
+	marks.h.size = sizeof(marks);
+	end.h.type = EV_THREAD_END;
+	end.h.size = sizeof(end);
+	marks.h.time_ns = end.h.time_ns = t->next_ns - period_ns;
+	if (marks.marks)
+		fn(context, &marks, sizeof(marks));
+	fn(context, &end, sizeof(end));
+}
+
+void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn fn, void *context)
+{
+	int fd = bpf_map__fd(p->skel->maps.threads);
+	const void *key = NULL;
+	struct thread t;
+	uint32_t tid, next;
+
+	for (; !bpf_map_get_next_key(fd, key, &next); tid = next, key = &tid)
+		if (!bpf_map_lookup_elem(fd, &next, &t))
+			thread_left(&t, period_ns, fn, context);
 }
 
 void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,

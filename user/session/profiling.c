@@ -24,8 +24,6 @@
 #define SWITCH_NS 500
 #define BRAKE_NS (250 * NS_PER_MS) /* between two looks at the switch rate */
 
-static char *const worker_argv[] = { "/proc/self/exe", "inspect-worker", NULL };
-
 bool profiling_is_on(const struct session *s)
 {
 	return s->o.period_ns > 0;
@@ -57,7 +55,7 @@ int profiling_new(struct session *s, struct problem *problem)
 		.execs = ask_execs,
 		.context = s,
 	};
-	int err = inspect_new(worker_argv, &s->o.inspect);
+	int err = inspect_new(inspect_self, &s->o.inspect);
 
 	hurry(s, true);
 	if (err)
@@ -147,6 +145,7 @@ void profiling_end(struct session *s)
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 	probes_drain(s->probes);
+	probes_threads_left(s->probes, s->o.period_ns, session_last_state, s);
 }
 
 void profiling_free(struct session *s)

@@ -275,8 +275,7 @@ int session_run(struct session *s, struct problem *problem)
 	return pump_run(s, problem);
 }
 
-/* Address spaces that are still there: not records of the ledger, only their last state. */
-static void last_image(void *context, const void *record, size_t bytes)
+void session_last_state(void *context, const void *record, size_t bytes)
 {
 	struct session *s = context;
 
@@ -300,7 +299,7 @@ void session_finish(struct session *s)
 	probes_drops(s->probes, s->drops);
 	s->o.lost_marks = s->drops[NOTE_LOST_MARKS];
 	s->o.probe_missed = probes_missed(s->probes);
-	probes_images(s->probes, last_image, s);
+	probes_images(s->probes, session_last_state, s);
 	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		if (s->stream.collectors[i]->totals)

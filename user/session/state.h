@@ -39,6 +39,8 @@ struct session {
 	char *saved_path;
 };
 
+/* A record_fn: what is still there at the end, as a record that is none of the ledger's. */
+void session_last_state(void *context, const void *record, size_t bytes);
 /** manifest.json but for its artifacts; NULL: no memory. (manifest.c) */
 json_t *session_manifest(struct session *s);
 
