@@ -19,6 +19,7 @@ enum event_type {
 	EV_THREAD_END,	/* it has ended: thread_event */
 	EV_STACK,	/* a stack that was not sent before, or long ago: stack_event */
 	EV_MARKS,	/* what a thread did at some marks: marks_event */
+	EV_CODE, /* a code object of Python that was not sent before: code_event (python.h) */
 };
 
 /* First member of every ring record. Process identity is tgid and start_ns together. */

@@ -31,10 +31,12 @@ struct profile_frame {
 	const char *system_name; /* as in the symbol table; NULL: the same */
 	const char *file;	 /* source; NULL: unknown */
 	uint32_t line;		 /* 0: unknown */
+	uint32_t first_line;	 /* of the function's definition; 0: unknown */
 	uint32_t mapping;	 /* PROFILE_NONE: none (a cause, for one) */
 	uint64_t address;	 /* within the file */
 	bool heuristic;		 /* found by frame pointer: a guess */
 	bool inlined;		 /* into its caller, which is the next frame towards the root */
+	bool python;		 /* a function of Python: file is the script's or module's path */
 };
 
 struct profile_process {

@@ -65,12 +65,34 @@ struct inspect_name {
 	bool inlined;	  /* into the next one */
 };
 
+#define INSPECT_EVAL_MAX 8
+#define INSPECT_DEBUG_OFFSETS_BYTES 1024
+
+/* A CPython interpreter, an executable or a libpython; addresses within the file. Only valid during
+ * done(). */
+struct inspect_python {
+	uint32_t version; /* as PY_VERSION_HEX; major and minor alone where it stood as text only */
+	bool free_threaded;
+	bool musl;			 /* linked with it: thread-specific data is elsewhere */
+	uint64_t runtime, runtime_bytes; /* _PyRuntime */
+	uint64_t code_type;		 /* PyCode_Type */
+	/* _PyEval_EvalFrameDefault first, then its other parts: .cold, tail-call handlers */
+	uint32_t eval_count;
+	struct {
+		uint64_t start, end;
+	} eval[INSPECT_EVAL_MAX];
+	uint32_t debug_bytes; /* the first bytes of _PyRuntime, as they are in the file */
+	uint8_t debug[INSPECT_DEBUG_OFFSETS_BYTES];
+};
+
 /* @err: 0, or -errno with @cause ("worker killed: took longer than 15 s", "not an ELF file", …) and
  * a NULL answer. */
 typedef void (*inspect_rows_fn)(void *context, int err, const char *cause,
 				const struct inspect_rows *rows);
 typedef void (*inspect_names_fn)(void *context, int err, const char *cause,
 				 const struct inspect_name *names, size_t count);
+typedef void (*inspect_python_fn)(void *context, int err, const char *cause,
+				  const struct inspect_python *python);
 
 /**
  * Rows of the ELF file @fd (read-only; stays the caller's). done() is called from inspect_pump() or
@@ -92,6 +114,9 @@ int inspect_names(struct inspect *i, int fd, int debug_fd, const uint64_t *addre
 /** The same for a perf map (/tmp/perf-PID.map) of a JIT. Later lines win over earlier ones. */
 int inspect_perf_map(struct inspect *i, int fd, const uint64_t *addresses, size_t count,
 		     inspect_names_fn done, void *context);
+
+/** Is there a CPython interpreter in @fd, and where? -ENOENT in done(): no. */
+int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *context);
 
 /** Build-id and debug link of @fd, to find its debug file. @ret_link: its name, no path; empty when
  * there is none; hostile. Waits for the answer (other answers that come meanwhile are delivered).
