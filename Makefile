@@ -169,11 +169,24 @@ $(BUILD)/page_cost: tests/bpf/page_cost.c $(SKELETON) $(BUILD)/empty.bpf.o
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $< -lbpf -lelf -lz -o $@
 
+$(BUILD)/uprobe_walk.bpf.o: tests/bpf/uprobe_walk.bpf.c tests/bpf/uprobe_walk.h $(wildcard bpf/*.h) vmlinux/$(ARCH)/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) -Ibpf \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
+
+$(BUILD)/uprobe_walk.skel.h: $(BUILD)/uprobe_walk.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name uprobe_walk_bpf > $@
+
+$(BUILD)/uprobe_walk: tests/bpf/uprobe_walk.c $(BUILD)/uprobe_walk.skel.h $(PURE:%.c=$(BUILD)/%.o)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -MF $@.d $< $(filter %.o,$^) $(LIBS) -o $@
+
 $(BUILD)/verified: tests/bpf/verified.c user/session/kernel_type.c $(SKELETON)
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $(filter %.c,$^) -lbpf -lelf -lz -o $@
 
-targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/make_profile	## build the programs with known answers that the tests observe
+targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/uprobe_walk $(BUILD)/make_profile	## build the programs with known answers that the tests observe
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done

@@ -17,6 +17,8 @@
 #define RING_BYTES_DEFAULT (512 * 1024)
 #define RING_BYTES_MIN 4096
 
+#define CODES_SEEN 65536  /* likewise, of code objects of Python */
+#define SLOTS_CLAIMED 64  /* walks at once of programs that can be preempted: a power of two */
 #define STACKS_SEEN 65536 /* entries of the table of stacks that were sent: a power of two */
 
 /* What user space sets before load. */

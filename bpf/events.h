@@ -171,6 +171,7 @@ struct state_sample {
 	__u64 cpu_ns, run_queue_ns; /* as in thread_event */
 	__u64 switches;		    /* voluntary and not: the same number, the same wait */
 	__u64 pc, sp, bp, bx;	    /* of user space, as saved at its entry into the kernel */
+	__u64 thread_pointer;	    /* fs base */
 	__u64 detail;		    /* as in marks_event */
 	__u32 cause;		    /* enum cause */
 	__u32 tgid, pid, tid;	    /* tid and pid as the observer sees them */
@@ -178,7 +179,7 @@ struct state_sample {
 	__u32 pad;
 	char name[NAME_BYTES];
 };
-_Static_assert(sizeof(struct state_sample) == 184, "ABI between bpf/ and user/");
+_Static_assert(sizeof(struct state_sample) == 192, "ABI between bpf/ and user/");
 
 /* Counters of losses and conditions, one per cause: index into the drops map. */
 enum drop {
@@ -194,6 +195,7 @@ enum drop {
 	NOTE_HEALED_IMAGES, /* a tick found a process in another address space than known */
 	NOTE_SWITCHES,	    /* context switches of the task that the profile looked at */
 	NOTE_LOST_MARKS,    /* marks in records that could not be sent */
+	DROP_SLOTS_FULL,    /* walks that were not made: see unwind_claim.bpf.h */
 	DROP_MAX,
 };
 

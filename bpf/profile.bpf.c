@@ -122,7 +122,7 @@ static __always_inline __u64 stack_walk(enum slot_use use, struct thread *t,
 	if (!s || !target)
 		return 0;
 	unwind_begin(s, registers->rip, registers->rsp, registers->rbp, registers->rbx);
-	outcome = unwind_walk(slot, s, tgid, t->start_ns, target->execs);
+	outcome = unwind_walk(slot, s, tgid, t->pid, target);
 	return stack_send(s, t, outcome);
 }
 
@@ -182,6 +182,28 @@ int profile_clock(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
+/* The GIL is a condition variable within _PyRuntime: what no other lock of Python is. */
+static __always_inline bool is_gil(struct task_struct *task, __u64 futex)
+{
+	__u32 tgid = task->tgid, number;
+	struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &tgid);
+	struct python_layout *layout;
+
+	if (!process || !process->python)
+		return false;
+	number = process->python;
+	layout = bpf_map_lookup_elem(&python_layouts, &number);
+	return layout && futex >= layout->runtime && futex < layout->runtime_end;
+}
+
+static __always_inline __u32 waits_for(struct task_struct *task, const struct pt_regs *registers,
+				       __u32 waits, __u64 *ret_detail)
+{
+	__u32 cause = wait_cause(task, registers, waits, ret_detail);
+
+	return cause == CAUSE_LOCK && is_gil(task, registers->rdi) ? CAUSE_GIL : cause;
+}
+
 /* The marks of a wait: the last part of it is time in the run queue, which the kernel measures. */
 static __always_inline void wait_send(struct task_struct *task, struct thread *t, __u64 stack,
 				      __u32 cause, __u64 detail)
@@ -215,7 +237,7 @@ static __always_inline void leave_walk(struct task_struct *task, struct thread *
 
 	if (user_registers(task, &registers))
 		return;
-	t->wait_cause = wait_cause(task, &registers, t->wait_state, &t->wait_detail);
+	t->wait_cause = waits_for(task, &registers, t->wait_state, &t->wait_detail);
 	place = (registers.rip ^ registers.rsp << 20) * 0x9e3779b97f4a7c15ULL;
 	w = &t->walked[place >> 63 & (WALKED - 1)];
 	if (!w->stack || w->place != place || now - w->time_ns >= config.period_ns) {
@@ -348,7 +370,7 @@ int profile_wake(__u64 *ctx)
 	if (!user_registers(task, &registers)) {
 		/* in this order: for the verifier each cause would be a walk of its own */
 		stack = stack_walk(SLOT_SWITCH, t, &registers);
-		cause = wait_cause(task, &registers, t->wait_state, &detail);
+		cause = waits_for(task, &registers, t->wait_state, &detail);
 		wait_send(task, t, stack, cause, detail);
 	} else {
 		wait_send(task, t, 0, CAUSE_UNKNOWN, 0);
@@ -418,7 +440,8 @@ static __always_inline __u32 state_now(struct task_struct *task, struct state_sa
 	sample->sp = registers.rsp;
 	sample->bp = registers.rbp;
 	sample->bx = registers.rbx;
-	return wait_cause(task, &registers, wait_state(task, false), &sample->detail);
+	sample->thread_pointer = BPF_CORE_READ(task, thread.fsbase);
+	return waits_for(task, &registers, wait_state(task, false), &sample->detail);
 }
 
 /* Adopts threads that no probe has seen, and says of each what it does now. */

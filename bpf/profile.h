@@ -16,7 +16,7 @@ enum cause {
 	CAUSE_RUN_QUEUE, /* ready, but others had the CPU */
 	CAUSE_THROTTLED, /* out of its cgroup's quota */
 	CAUSE_LOCK,	 /* futex */
-	CAUSE_GIL,	 /* CPython's; not told apart from a lock yet */
+	CAUSE_GIL,	 /* CPython's global interpreter lock */
 	CAUSE_SLEEP,	 /* nanosleep and its like */
 	CAUSE_EPOLL,
 	CAUSE_POLL, /* poll, select */

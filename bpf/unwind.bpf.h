@@ -4,13 +4,13 @@
  * outcome
  *
  * The body of the loop is a global function: the verifier checks it once, not per frame (14,000
- * instructions for 255 frames, on every kernel from 5.10 on).
+ * instructions for 511 frames, on every kernel from 5.10 on).
  */
 #ifndef TASKDIAG_UNWIND_BPF_H
 #define TASKDIAG_UNWIND_BPF_H
 
 #include "unwind_process.bpf.h"
-#include "unwind_step.h"
+#include "python_code.h"
 
 struct chunk_inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -40,7 +40,8 @@ struct {
 } unwind_mappings __weak SEC(".maps");
 
 /* Where a walk keeps its state: two slots a CPU (see enum slot_use), for programs that are not
- * preempted. max_entries is set before load. */
+ * preempted; others claim slots beyond these (unwind_claim.bpf.h). max_entries is set before load.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -70,6 +71,8 @@ static __always_inline long unwind_read(struct unwind_state *s, void *to, __u32 
 	return bpf_probe_read_user(to, bytes, (void *)address);
 }
 
+#include "python.bpf.h"
+
 static __always_inline struct unwind_state *slot_state(__u32 slot)
 {
 	return bpf_map_lookup_elem(&unwind_slots, &slot);
@@ -80,27 +83,67 @@ static __always_inline __u32 slot_of_cpu(enum slot_use use)
 	return bpf_get_smp_processor_id() * SLOT_USES + use;
 }
 
-/* One frame. Global, and so checked once. */
-__noinline int unwind_step(__u32 slot)
+/* One native frame. Global, and so checked once. */
+__noinline int native_step(__u32 slot)
 {
 	struct unwind_state *s = slot_state(slot);
 
 	return s ? unwind_advance(s) : UNWIND_NO_PROCESS;
 }
 
-/* The walk: @s must be begun. Returns the outcome. */
-static __always_inline int unwind_walk(__u32 slot, struct unwind_state *s, __u32 tgid,
-				       __u64 start_ns, __u32 execs)
+/* One frame of either kind. What is left of Python when the native walk has failed comes alone. */
+__noinline int unwind_step(__u32 slot)
+{
+	struct unwind_state *s = slot_state(slot);
+	int outcome;
+
+	if (!s)
+		return UNWIND_NO_PROCESS;
+	if (s->python.frame && python_turn(slot)) {
+		python_step(slot);
+		return UNWIND_RUNNING;
+	}
+	s->python.told = 0;
+	if (s->python.alone)
+		return s->python.alone;
+	outcome = native_step(slot);
+	if (outcome <= UNWIND_COMPLETE || !s->python.frame)
+		return outcome;
+	s->python.alone = outcome; /* what Python was doing can still be told */
+	return UNWIND_RUNNING;
+}
+
+static __always_inline void walk_python(__u32 slot, struct unwind_state *s, __u32 tgid, __u32 pid,
+					const struct target *target, __u32 layout)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	s->python.slot = slot;
+	s->python.start_ns = target->start_ns;
+	s->python.tgid = tgid;
+	s->python.pid = pid;
+	s->python.task = target->task;
+	python_start(slot, layout, BPF_CORE_READ(task, thread.fsbase));
+}
+
+/* The walk of the current thread, which is of @target, @pid as the observer sees it. @s must be
+ * begun. Returns the outcome. */
+static __always_inline int unwind_walk(__u32 slot, struct unwind_state *s, __u32 tgid, __u32 pid,
+				       const struct target *target)
 {
 	struct unwind_process *process = bpf_map_lookup_elem(&unwind_processes, &tgid);
 	int outcome = UNWIND_RUNNING;
 
-	if (!process || process->start_ns != start_ns || process->execs != execs) {
+	s->python.frame = 0;
+	s->python.alone = 0;
+	if (!process || process->start_ns != target->start_ns || process->execs != target->execs) {
 		unwind_frame(s, s->pc);
 		return UNWIND_NO_PROCESS;
 	}
 	s->first = process->first;
 	s->count = process->count;
+	if (process->python)
+		walk_python(slot, s, tgid, pid, target, process->python);
 	for (int i = 0; i < FRAMES_MAX; i++) {
 		outcome = unwind_step(slot);
 		if (outcome)

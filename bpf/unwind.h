@@ -22,7 +22,7 @@
 #define BUCKET_ROWS_MAX 511	  /* rows that begin within a bucket: one a byte at most, but one */
 #define MAPPINGS_MAX 65536	  /* executable mappings of all processes */
 #define PROCESS_MAPPINGS_MAX 4096 /* executable mappings of one process: 12 steps of search */
-#define FRAMES_MAX 255
+#define FRAMES_MAX 511 /* a power of two, less one */
 
 /*
  * A row, 64 bits:
@@ -102,8 +102,8 @@ _Static_assert(sizeof(struct mapping) == 32, "ABI between bpf/ and user/");
 struct unwind_process {
 	__u64 start_ns;
 	__u32 first, count; /* in unwind_mappings */
-	__u32 execs; /* equal to target.execs, or these are of a program that it runs no more */
-	__u32 pad;
+	__u32 execs;  /* equal to target.execs, or these are of a program that it runs no more */
+	__u32 python; /* number of its layout (python.h); 0: no interpreter, or not known yet */
 };
 
 /*

@@ -16,6 +16,7 @@
 #ifndef TASKDIAG_UNWIND_STEP_H
 #define TASKDIAG_UNWIND_STEP_H
 
+#include "python.h"
 #include "unwind.h"
 
 #define UNWIND_HEAD_WORDS 7
@@ -24,6 +25,21 @@
 /* bp_at and bx_at: where the value that the frame's caller had is saved. */
 #define SAVED_NOWHERE 0ULL /* it is in bp or bx itself */
 #define SAVED_LOST 1ULL	   /* it cannot be known */
+
+/* Python frames of the walk, see python_step.h. */
+struct python_walk {
+	__u32 layout; /* its number; 0: none */
+	__u32 told;   /* those of the current native frame are */
+	__u32 alone;  /* the native walk has failed: its outcome */
+	__u32 slot;   /* of this walk, and whose it is: for the records of code objects */
+	__u64 start_ns;
+	__u32 tgid, pid, task;
+	__u32 pad;
+	__u64 frame; /* the next one; 0: none */
+	__u64 code_at, check, code_id;
+	__u64 words[PYTHON_FRAME_BYTES_MAX / 8];
+	__u64 code[PYTHON_CODE_BYTES / 8];
+};
 
 struct unwind_state {
 	/* registers of the current frame. rbp and rbx are read only when a frame needs them */
@@ -37,6 +53,7 @@ struct unwind_state {
 	__u32 first, count; /* the process's mappings */
 	__u64 window_at;
 	__u64 window[WINDOW_WORDS];
+	struct python_walk python;
 	/* the result */
 	__u64 hash;
 	__u32 frame_count;
@@ -206,10 +223,19 @@ static __always_inline int unwind_row(struct unwind_state *s, __u64 into, __u64 
 	return 0;
 }
 
+static __always_inline void unwind_push(struct unwind_state *s, __u64 frame)
+{
+	__u32 n = s->frame_count;
+
+	s->frames[n & FRAMES_MAX] = frame;
+	s->frame_count = n + 1;
+	s->hash = (s->hash ^ frame) * 0x9e3779b97f4a7c15ULL;
+	s->hash ^= s->hash >> 29;
+}
+
 static __always_inline void unwind_frame(struct unwind_state *s, __u64 look)
 {
 	__u64 file = s->mapping_file, frame = look - s->mapping_bias;
-	__u32 n = s->frame_count;
 
 	frame = (frame & ((1ULL << FRAME_ADDRESS_BITS) - 1)) | file << FRAME_ADDRESS_BITS;
 	if (!file) {
@@ -218,10 +244,7 @@ static __always_inline void unwind_frame(struct unwind_state *s, __u64 look)
 	}
 	if (s->heuristic)
 		frame |= FRAME_HEURISTIC;
-	s->frames[n & FRAMES_MAX] = frame;
-	s->frame_count = n + 1;
-	s->hash = (s->hash ^ frame) * 0x9e3779b97f4a7c15ULL;
-	s->hash ^= s->hash >> 29;
+	unwind_push(s, frame);
 }
 
 static __always_inline int unwind_cfa(struct unwind_state *s, __u64 row, __u32 guess, __u64 *ret)

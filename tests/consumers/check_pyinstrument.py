@@ -64,6 +64,26 @@ def collect(frame, stack, result):
         collect(child, stack | {name}, result)
 
 
+def nodes(frame, name):
+    """All nodes of a function's name."""
+    found = [frame] if frame["function"] == name else []
+    return found + [node for child in frame["children"] for node in nodes(child, name)]
+
+
+def check_python(version, root, stacks):
+    """Lines of a function of Python are one call of the same caller, at its first line; as in its own recordings."""
+    lines = {frame for frames, _ in stacks for frame in frames if frame.startswith("py_work ")}
+    if not lines:
+        return
+    found = nodes(root, "py_work")
+    folded.expect(f"pyinstrument {version}: lines of py_work in profile.folded", len(lines), 2)
+    folded.expect(f"pyinstrument {version}: nodes of py_work", len(found), 1)
+    folded.expect(f"pyinstrument {version}: first line of py_work", found[0]["line_no"], 12)
+    folded.expect(f"pyinstrument {version}: nodes of py_load below both lines", len(nodes(found[0], "py_load")), 1)
+    folded.expect(f"pyinstrument {version}: own code", int(found[0]["is_application_code"]), 1)
+    folded.expect(f"pyinstrument {version}: library", int(nodes(root, "py_load")[0]["is_application_code"]), 0)
+
+
 def check(program, version, directory, stacks):
     session = os.path.join(directory, "profile.pyisession")
     total = sum(value for _, value in stacks) / 1e6
@@ -77,6 +97,7 @@ def check(program, version, directory, stacks):
     folded.expect(f"pyinstrument {version}: JSON duration", root["duration"], total, 2e-6)
     folded.expect(f"pyinstrument {version}: root", root["root_frame"]["time"], total, 1e-5)
     collect(root["root_frame"], frozenset(), shown)
+    check_python(version, root["root_frame"], stacks)
     shown.pop("[root]", None)
     folded.expect_same_names(f"pyinstrument {version}: functions", shown, wanted)
     for name, (_, cum) in wanted.items():

@@ -153,6 +153,36 @@ static void add_waits(struct profile *p, const struct world *w)
 	add(p, PROFILE_NO_STACK, w->worker, w->lock, 4, 13);
 }
 
+/* Two lines of py_work, each with the same call below it; a library of Python between own code. */
+static void add_python(struct profile *p, const struct world *w)
+{
+	static const struct profile_frame frames[] = {
+		{ "py_main", NULL, "/srv/app.py", 90, 80, PROFILE_NONE, .python = true },
+		{ "py_work", NULL, "/srv/app.py", 14, 12, PROFILE_NONE, .python = true },
+		{ "py_work", NULL, "/srv/app.py", 17, 12, PROFILE_NONE, .python = true },
+		{ "py_load", NULL, "/usr/lib/python3.11/json/decoder.py", 337, 332, PROFILE_NONE,
+		  .python = true },
+		{ "py_scan", NULL, "/usr/lib/python3.11/json/scanner.py", 40, 35, PROFILE_NONE,
+		  .python = true },
+		{ "py_import", NULL, "<frozen importlib._bootstrap>", 1027, 1022, PROFILE_NONE,
+		  .python = true },
+	};
+	uint32_t f[6], s;
+
+	for (size_t i = 0; i < 6; i++)
+		f[i] = checked(profile_frame(p, &frames[i]));
+	s = checked(profile_stack(p, w->root, f[0]));
+	for (uint32_t line = 1; line <= 2; line++) {
+		uint32_t load =
+		    checked(profile_stack(p, checked(profile_stack(p, s, f[line])), f[3]));
+
+		add(p, load, w->other, w->cpu, line, 20);
+		add(p, checked(profile_stack(p, load, f[4])), w->other, w->cpu, line, 4);
+	}
+	add(p, checked(profile_stack(p, s, f[1])), w->other, w->cpu, 1, 6);
+	add(p, checked(profile_stack(p, s, f[5])), w->other, w->disk, 0, 3);
+}
+
 static void add_hostile(struct profile *p, const struct world *w)
 {
 	char *longest = calloc(1, 100001);
@@ -265,6 +295,7 @@ int main(int argc, char **argv)
 	} else if (!empty) {
 		add_inlined(p, &w);
 		add_waits(p, &w);
+		add_python(p, &w);
 		add_hostile(p, &w);
 	}
 	told("profile");

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """make_profile.py - a run directory with a profile that is known: what the reports are tested with.
 
-	make_profile.py RUN_DIR [--stacks N] [--hostile] [--no-memory] [--recursion N]
+	make_profile.py RUN_DIR [--stacks N] [--hostile] [--no-memory] [--recursion N] [--python]
 
 Writes manifest.json, memory.csv and profile.pb.gz as docs/artifact-format.md has them, with an
 encoder of its own, so that a mistake of ours is not made twice. Prints nothing.
@@ -52,17 +52,17 @@ class Pprof:
     def string(self, text):
         return self.strings.setdefault(text, len(self.strings))
 
-    def function(self, name, file):
-        return self.functions.setdefault((self.string(name), self.string(file)), len(self.functions) + 1)
+    def function(self, name, file, first_line=0):
+        return self.functions.setdefault((self.string(name), self.string(file), first_line), len(self.functions) + 1)
 
     def mapping(self, path):
         return self.mappings.setdefault(self.string(path), len(self.mappings) + 1)
 
     def location(self, module, *lines):
-        """lines: (name, file, line), innermost first"""
+        """lines: (name, file, line[, first line of the function]), innermost first"""
         address = 0x1000 + 16 * len(self.locations) if module else 0
         key = (self.mapping(module) if module else 0,
-               tuple((self.function(name, file), line) for name, file, line in lines))
+               tuple((self.function(name, file, *first), line) for name, file, line, *first in lines))
         return self.locations.setdefault(key, (len(self.locations) + 1, address))[0]
 
     def sample(self, leaf_first, marks, cause, labels):
@@ -86,8 +86,9 @@ class Pprof:
         for (mapping, lines), (i, address) in self.locations.items():
             out += message(4, number(1, i) + number(2, mapping) + number(3, address) +
                            b"".join(message(4, number(1, f) + number(2, line)) for f, line in lines))
-        for (name, file), i in self.functions.items():
-            out += message(5, number(1, i) + number(2, name) + number(3, name) + number(4, file))
+        for (name, file, first_line), i in self.functions.items():
+            out += message(5, number(1, i) + number(2, name) + number(3, name) + number(4, file) +
+                           number(5, first_line))
         out += message(11, number(1, self.string("wall")) + number(2, self.string("nanoseconds")))
         out += number(12, PERIOD_NS)
         return out + b"".join(message(6, s.encode("utf-8", "surrogateescape")) for s in self.strings)
@@ -147,6 +148,19 @@ class Run:
                                    here(None, ("decode", "/usr/lib/python3.11/json/decoder.py", 337))], 25)
         self.add(python, module + [here(None, (names[2], "/home/user/ingest.py", 48)),
                                    here(None, ("recv", "/usr/lib/python3.11/socket.py", 700))], 60, "network")
+
+    def python(self):
+        """30 s of a script: two lines of one function, a chain of libraries, own code called back by it; in time the
+        first half is compute, the second is transform."""
+        here, app, lib = self.pprof.location, "/srv/app/model.py", "/usr/lib/python3/dist-packages/frames"
+        thread = ("python3", 4800, "python3", 4800)
+        main = [here(None, ("<module>", app, 90, 1)), here(None, ("main", app, 71, 60))]
+        for line in (14, 17):
+            self.add(thread, main + [here(None, ("compute", app, line, 12))], 20, "cpu", range(15))
+        chain = [here(None, ("apply", f"{lib}/core.py", 210, 200)), here(None, ("_map", f"{lib}/core.py", 340, 330)),
+                 here(None, ("run", f"{lib}/ops.py", 51, 40)), here(None, ("step", f"{lib}/ops.py", 77, 70))]
+        self.add(thread, main + chain + [here(None, ("transform", app, 33, 30))], 40, "cpu", range(15, 30))
+        self.add(thread, main + chain, 10, "cpu", range(15, 30))
 
     def recursion(self, depth):
         here = self.pprof.location
@@ -226,6 +240,7 @@ def main():
     parser.add_argument("--stacks", type=int, default=0)
     parser.add_argument("--recursion", type=int, default=0)
     parser.add_argument("--hostile", action="store_true")
+    parser.add_argument("--python", action="store_true")
     parser.add_argument("--no-memory", action="store_true")
     options = parser.parse_args()
     run, names = Run(), HOSTILE if options.hostile else ["skip_blanks", "parse_record", "fetch_page"]
@@ -235,6 +250,8 @@ def main():
         for i, name in enumerate(HOSTILE):
             run.add((name, 5000 + i, name, 5000 + i), [here(name, (name, name, 1))], 20, "cpu", range(3))
             run.add((name, 5000 + i, name, 5000 + i), [here(name, (name, name, 1))], 20, name, range(3))
+    if options.python:
+        run.python()
     if options.recursion:
         run.recursion(options.recursion)
     if options.stacks:

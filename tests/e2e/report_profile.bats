@@ -290,3 +290,142 @@ page_test() {
 		assert page.value("document.getElementById('quality').offsetHeight") > 0
 	END
 }
+
+@test "tree, top and flamegraph show Python by file and line, its lines as one (oracle: make_profile.py)" {
+	make_run --python
+	"$TASKDIAG" tree --full "$RUN" >tree.txt 3>&-
+	assert_matches "$(grep ' compute ' tree.txt)" '^ +6\.000 .* compute  model\.py:12$'
+	assert_matches "$(grep ' transform ' tree.txt)" '^ +6\.000 .* transform  model\.py:33$'
+	"$TASKDIAG" tree --full --lines "$RUN" >tree.txt 3>&-
+	assert_equal "$(grep -c ' compute  model.py:1[47]$' tree.txt)" 2 "lines of compute"
+	"$TASKDIAG" tree --color always "$RUN" >tree.txt 3>&-
+	grep -q $'\e\\[1;33mcompute' tree.txt || fail "Python has no colour"
+	grep -q $'\e\\[33mapply' tree.txt || fail "libraries of Python have no colour"
+	grep -q $'\e\\[31mext4_file_write_iter' tree.txt || fail "the kernel has no colour"
+	"$TASKDIAG" top "$RUN" >top.txt 3>&-
+	assert_matches "$(grep 'compute ' top.txt)" '^ +6\.000 .* 6\.000  compute +model\.py:12'
+	"$TASKDIAG" flamegraph "$RUN" >"$OUT" 3>&-
+	"$PYTHON" - <<-'END'
+		import xml.etree.ElementTree as tree
+		svg = tree.parse("flamegraph.svg").getroot()
+		legend = next(e for e in svg.iter() if e.get("id") == "legend")
+		fills = [e.get("fill") for e in legend if e.tag.endswith("rect")]
+		assert len(set(fills)) == len(fills) == 5, fills
+		texts = {e.text for e in legend if e.tag.endswith("text")}
+		assert texts == {"own Python", "Python library", "own code", "library", "kernel"}, texts
+	END
+}
+
+@test "page: the tree folds library code, a click or Enter opens it (oracle: make_profile.py)" {
+	make_run --python
+	page_test <<-'END'
+		ROWS = "[...document.querySelectorAll('.calls tbody tr')].map((r) => r.lastElementChild.textContent)"
+		def names():
+		    return [r.strip("▾▸⋯") for r in page.value(ROWS)]
+		def has(name):
+		    return any(r.startswith(name) for r in names())
+		page.press(".choice button", "Tree")
+		page.value("(() => { const s = document.querySelector('.filters select'); s.value = 'p2'; s.dispatchEvent(new Event('change')); })()")
+		near(shown(), 13.5)
+		rows = names()
+		at = next(i for i, r in enumerate(rows) if r.startswith("apply"))
+		assert rows[at + 1] == "3 frames hidden" and rows[at + 2].startswith("transform/srv/app/model.py:33"), rows
+		assert not has("_map") and not has("run") and not has("step"), rows
+		hidden = page.value("[...document.querySelector('.hidden-frames').children].map((c) => c.textContent)")
+		near(seconds(hidden[1]), 1.5)   # step's own
+		page.press(".hidden-frames .call")
+		assert has("_map") and has("run") and has("step") and not has("3 frames"), names()
+		page.press(".fold input")
+		page.press(".fold input")
+		assert has("3 frames hidden"), names()
+		page.value("document.querySelector('.calls [tabindex=\"0\"]').focus()")
+		page.key("Home")
+		for _ in range(len(rows)):
+		    if page.value("document.activeElement.className") == "hidden-frames":
+		        break
+		    page.key("ArrowDown")
+		page.key("Enter")
+		assert has("step") and not has("3 frames"), names()
+		page.press(".fold input")
+		assert has("step"), names()
+	END
+}
+
+@test "page: the tree has self time, and marks what is searched for, folded or not (oracle: make_profile.py)" {
+	make_run --python
+	page_test <<-'END'
+		page.press(".choice button", "Tree")
+		head = page.value("[...document.querySelectorAll('.calls th')].map((h) => h.textContent)")
+		assert head == ["Wall", "Self", "Share", "CPU", "Call"], head
+		row = page.value("[...[...document.querySelectorAll('.calls tbody tr')].find((r) => r.textContent.includes('deflate'))"
+		                 ".children].map((c) => c.textContent)")
+		near(seconds(row[0]), 78)
+		near(seconds(row[1]), 12)
+		page.key("/")
+		page.type("STE")
+		marks = page.value("[...document.querySelectorAll('.calls mark')].map((m) => m.textContent + '|' + m.parentNode.textContent)")
+		assert marks == ["ste|step"], marks
+		x, top, w, height = page.box(".views .tall")
+		assert top <= page.box(".calls tr.hit")[1] < top + height
+		page.key("Enter")
+		assert page.value("document.activeElement.className") == "hit"
+		page.key("/")
+		page.key("Escape")
+		assert page.value("document.querySelectorAll('.calls mark').length") == 0
+	END
+}
+
+@test "page: calls are grouped by file and by module, and no time is lost (oracle: make_profile.py)" {
+	make_run --python
+	page_test <<-'END'
+		SET = "(() => { const s = [...document.querySelectorAll('.field')].find((f) => f.textContent.startsWith('Group'))" \
+		      ".querySelector('select'); s.value = %s; s.dispatchEvent(new Event('change')); })()"
+		def rows():
+		    rows = page.value("[...document.querySelectorAll('.calls tbody tr')].map((r) => [...r.children].map((c) => c.textContent))")
+		    return [(r[-1].strip("▾▸⋯"), seconds(r[0]) if r[0] else None) for r in rows]
+		page.press(".choice button", "Tree")
+		page.press(".fold input")
+		page.value("(() => { const s = document.querySelector('.filters select'); s.value = 'p2'; s.dispatchEvent(new Event('change')); })()")
+		page.value(SET % "'file'")
+		wanted = [("all", 13.5), ("python3-4800", 13.5), ("/srv/app/model.py", 13.5),
+		          ("/usr/lib/python3/dist-packages/frames/core.py", 7.5), ("/usr/lib/python3/dist-packages/frames/ops.py", 7.5),
+		          ("/srv/app/model.py", 6)]
+		assert rows() == wanted, rows()
+		page.value(SET % "'module'")
+		wanted = [("all", 13.5), ("python3-4800", 13.5), ("/srv/app/model.py", 13.5), ("frames", 7.5), ("/srv/app/model.py", 6)]
+		assert rows() == wanted, rows()
+		near(shown(), 13.5)
+	END
+}
+
+@test "page: in time, what came first stands first, and no time is lost (oracle: make_profile.py)" {
+	make_run --python
+	page_test <<-'END'
+		page.press(".choice button", "Tree")
+		page.press(".choice button", "In time")
+		near(shown(), told["marks"] * 0.01)
+		page.value("(() => { const s = document.querySelector('.filters select'); s.value = 'p2'; s.dispatchEvent(new Event('change')); })()")
+		near(shown(), 13.5)
+		rows = page.value("[...document.querySelectorAll('.calls tbody tr')].map((r) => r.textContent)")
+		first = next(i for i, r in enumerate(rows) if "compute" in r)
+		second = next(i for i, r in enumerate(rows) if "apply" in r)
+		assert first < second, rows     # though apply took longer
+		page.press(".choice button", "Top down")
+		rows = page.value("[...document.querySelectorAll('.calls tbody tr')].map((r) => r.textContent)")
+		assert next(i for i, r in enumerate(rows) if "compute" in r) > next(i for i, r in enumerate(rows) if "apply" in r)
+		page.press(".choice button", "In time")
+		page.press(".choice button", "Flame graph")
+		assert "1.00 s the order is not known" in page.text(".views"), page.text(".views")
+	END
+}
+
+@test "page: Python, its libraries, native code and the kernel have colours of their own, in the dark too" {
+	make_run --python
+	page_test <<-'END'
+		legend = "[...document.querySelectorAll('.flame-box .legend .swatch')].map((s) => getComputedStyle(s).backgroundColor)"
+		light = page.value(legend)
+		page.dark()
+		night = page.value(legend)
+		assert len(set(light)) == len(set(night)) == 5 and not set(light) & set(night), (light, night)
+	END
+}

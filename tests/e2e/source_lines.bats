@@ -28,7 +28,7 @@ lines_are() {
 @test "tree --lines has the lines and the inlined functions of the source; without, one function (oracle: the source)" {
 	inlined_run
 	"$TASKDIAG" tree "$RUN" >plain 2>&1 3>&-
-	! grep -q -e 'inlined_inner' -e 'profile_inlined.c' plain
+	run ! grep -q -e 'inlined_inner' -e 'profile_inlined.c' plain
 	"$TASKDIAG" tree --lines "$RUN" >lines 2>notes 3>&-
 	lines_are lines
 	[ "$(head -n 3 plain)" = "$(head -n 3 lines)" ] # the same marks, the same totals
@@ -65,11 +65,11 @@ lines_are() {
 	cp "$TARGETS/profile_burn" ./inlined.new
 	mv ./inlined.new ./inlined
 	"$TASKDIAG" tree --lines "$RUN" >lines 2>notes 3>&-
-	! grep -q profile_burn.c lines
+	run ! grep -q profile_burn.c lines
 	grep -q "lines of .*/inlined: it is not what the task ran: another build-id" notes
 	strip -o ./inlined "$TARGETS/profile_inlined"
 	"$TASKDIAG" tree --lines "$RUN" >lines 2>notes 3>&-
-	! grep -q profile_inlined.c lines
+	run ! grep -q profile_inlined.c lines
 	grep -q "lines of .*/inlined: .*no debug file" notes
 	# names that the run knows stay
 	grep -q "─ work " lines
@@ -91,7 +91,7 @@ lines_are() {
 	DEBUGINFOD_URLS=http://127.0.0.1:$(grep -oE 'port [0-9]+' served | cut -d ' ' -f 2)
 	export DEBUGINFOD_URLS DEBUGINFOD_CACHE_PATH=$BATS_TEST_TMPDIR/cache
 	"$TASKDIAG" tree --lines "$RUN" >lines 2>notes 3>&-
-	! file_has asked GET
+	run ! file_has asked GET
 	"$TASKDIAG" tree --debuginfod "$RUN" >lines 2>notes 3>&-
 	file_has asked "GET /buildid/$build_id/debuginfo"
 	lines_are lines

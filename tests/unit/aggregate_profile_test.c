@@ -34,12 +34,12 @@ static void a_frame_is_known_by_every_field(void **state)
 	struct profile *p = new_profile();
 	struct profile_mapping m = { .path = "/bin/x", .start = 1, .limit = 2 };
 	struct profile_frame f = { .name = "f", .mapping = 0, .address = 16 };
-	struct profile_frame other[9];
+	struct profile_frame other[11];
 
 	(void)state;
 	assert_int_equal(profile_mapping(p, &m), 0);
 	assert_int_equal(profile_mapping(p, &m), 1); /* always new */
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 11; i++)
 		other[i] = f;
 	other[1].name = "g";
 	other[2].system_name = "f"; /* NULL is not "f" */
@@ -49,13 +49,17 @@ static void a_frame_is_known_by_every_field(void **state)
 	other[6].address = 17;
 	other[7].heuristic = true;
 	other[8].inlined = true;
+	other[9].first_line = 2;
+	other[10].python = true;
 	for (int round = 0; round < 2; round++)
-		for (uint32_t i = 0; i < 9; i++)
+		for (uint32_t i = 0; i < 11; i++)
 			assert_int_equal(profile_frame(p, &other[i]), i);
-	assert_int_equal(profile_frame_count(p), 9);
+	assert_int_equal(profile_frame_count(p), 11);
 	assert_string_equal(profile_frame_at(p, 1)->name, "g");
 	assert_null(profile_frame_at(p, 1)->file);
 	assert_true(profile_frame_at(p, 8)->inlined);
+	assert_int_equal(profile_frame_at(p, 9)->first_line, 2);
+	assert_true(profile_frame_at(p, 10)->python);
 	profile_free(p);
 }
 

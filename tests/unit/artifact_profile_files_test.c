@@ -541,6 +541,81 @@ static void pyisession_has_records_from_root_to_leaf(void **state)
 	profile_free(p);
 }
 
+/* Two lines of one function, above them a module of the standard library. */
+static struct profile *python(void)
+{
+	static const struct profile_frame frames[] = {
+		{ "load", NULL, "/usr/lib/python3.11/json/__init__.py", 300, 274, PROFILE_NONE,
+		  .python = true },
+		{ "work", NULL, "/srv/app.py", 14, 12, PROFILE_NONE, .python = true },
+		{ "work", NULL, "/srv/app.py", 17, 12, PROFILE_NONE, .python = true },
+	};
+	struct profile *p = profile_new(PERIOD_NS, SLICE_NS);
+	uint32_t cpu, root;
+
+	assert_non_null(p);
+	profile_process(p, &(struct profile_process){ "demo-7", 7 });
+	profile_thread(p, &(struct profile_thread){ .name = "demo", .tid = 7 });
+	cpu = profile_cause(p, "cpu", true);
+	root = profile_stack(p, PROFILE_NO_STACK, profile_frame(p, &frames[0]));
+	for (int i = 1; i <= 2; i++)
+		profile_add(p, profile_stack(p, root, profile_frame(p, &frames[i])), 0, cpu, 0, 2);
+	return p;
+}
+
+/* Oracle: frame_info.py and stat_profile_python.py of pyinstrument 5.1.3. */
+static void pyisession_knows_a_python_function_by_its_first_line(void **state)
+{
+	static const char *const frames[] = { "load\0/usr/lib/python3.11/json/__init__.py\0"
+					      "274\1l300",
+					      "work\0/srv/app.py\0"
+					      "12\1l14",
+					      "work\0/srv/app.py\0"
+					      "12\1l17" };
+	static const size_t lengths[] = { 50, 23, 23 };
+	struct profile *p = python();
+	json_t *root = written_json(profile_write_pyisession, p), *record;
+	json_t *prefixes = json_object_get(root, "sys_prefixes");
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(root, "frame_records")), 2);
+	for (size_t i = 0; i < 3; i++) {
+		record = json_array_get(json_object_get(root, "frame_records"), i == 2);
+		record = json_array_get(json_array_get(record, 0), i ? 3 : 2);
+		assert_int_equal(json_string_length(record), lengths[i]);
+		assert_memory_equal(json_string_value(record), frames[i], lengths[i]);
+	}
+	assert_int_equal(json_array_size(prefixes), 1);
+	assert_string_equal(json_string_value(json_array_get(prefixes, 0)), "/usr/lib/python3.11/");
+	json_decref(root);
+	profile_free(p);
+}
+
+static void folded_and_speedscope_tell_the_line_that_ran(void **state)
+{
+	struct profile *p = python();
+	struct text folded = written(profile_write_folded, p);
+	json_t *root = written_json(profile_write_speedscope, p), *frame;
+
+	(void)state;
+	assert_string_equal(folded.data,
+			    "demo-7;demo-7;load (__init__.py:300);work (app.py:14) 3\n"
+			    "demo-7;demo-7;load (__init__.py:300);work (app.py:17) 3\n");
+	frame = json_object_get(json_object_get(root, "shared"), "frames");
+	for (size_t i = 0; i < json_array_size(frame); i++) {
+		json_t *f = json_array_get(frame, i);
+
+		if (strcmp(json_string_value(json_object_get(f, "name")), "work"))
+			continue;
+		assert_string_equal(json_string_value(json_object_get(f, "file")), "/srv/app.py");
+		assert_in_set(json_integer_value(json_object_get(f, "line")),
+			      ((unsigned long[]){ 14, 17 }), 2);
+	}
+	json_decref(root);
+	free(folded.data);
+	profile_free(p);
+}
+
 /* ------------------------------------------------------------------ hostile names */
 
 static void a_safe_name_cannot_act(void **state)
@@ -697,6 +772,8 @@ int main(void)
 		cmocka_unit_test(speedscope_has_a_profile_per_thread_in_order_of_time),
 		cmocka_unit_test(too_many_samples_become_fewer_and_longer),
 		cmocka_unit_test(pyisession_has_records_from_root_to_leaf),
+		cmocka_unit_test(pyisession_knows_a_python_function_by_its_first_line),
+		cmocka_unit_test(folded_and_speedscope_tell_the_line_that_ran),
 		cmocka_unit_test(a_safe_name_cannot_act),
 		cmocka_unit_test(a_long_name_is_cut_between_two_characters),
 		cmocka_unit_test(an_id_is_said_once),

@@ -14,6 +14,7 @@
 
 #include "artifact/profile_files.h"
 #include "lib/cleanup.h"
+#include "report/functions.h"
 #include "report/gzip.h"
 #include "report/pprof.h"
 #include "report/wire.h"
@@ -350,6 +351,111 @@ static void what_the_writer_writes_is_read_back(void **state)
 	profile_free(q);
 }
 
+/* One thread, one mark for each frame, a stack deep. */
+static struct profile *with_frames(const struct profile_frame *frames, size_t n)
+{
+	struct profile *p = profile_new(10000000, 1000000000);
+	struct profile_mapping m = { .path = "/usr/bin/x", .start = 0x1000, .limit = 0x9000 };
+	struct profile_process process = { .name = "x", .pid = 9 };
+	struct profile_thread thread = { .name = "main", .tid = 9 };
+	uint32_t cpu = profile_cause(p, "cpu", true), t, stack = PROFILE_NO_STACK;
+
+	profile_mapping(p, &m);
+	thread.process = profile_process(p, &process);
+	t = profile_thread(p, &thread);
+	for (size_t i = 0; i < n; i++) {
+		stack = profile_stack(p, stack, profile_frame(p, &frames[i]));
+		assert_int_equal(profile_add(p, stack, t, cpu, 0, 1), 0);
+	}
+	return p;
+}
+
+static struct profile *written_and_read(const struct profile *p)
+{
+	_cleanup_free_ char *bytes = NULL;
+	struct profile *q = NULL;
+	const char *cause;
+	size_t size = 0;
+	FILE *f = open_memstream(&bytes, &size);
+
+	assert_int_equal(profile_write_pprof(p, &(struct profile_run){ .command = "x" }, f), 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(pprof_read(bytes, size, 1000000000, &q, &cause), 0);
+	return q;
+}
+
+static void python_is_read_back_with_its_lines(void **state)
+{
+	static const struct profile_frame frames[] = {
+		{ "main", NULL, "/src/x.c", 7, 0, 0, 0x1234, .python = false },
+		{ "<module>", NULL, "/srv/app.py", 40, 1, PROFILE_NONE, .python = true },
+		{ "go", NULL, "<string>", 2, 0, PROFILE_NONE, .python = true },
+		{ "tool", NULL, "/usr/bin/tool", 9, 4, PROFILE_NONE, .python = true },
+		{ "odd.py", NULL, "/x.py", 5, 0, 0, 0x2000, .python = false },
+		{ "bare", NULL, NULL, 0, 0, PROFILE_NONE, .python = false },
+	};
+	struct profile *p = with_frames(frames, 6), *q = written_and_read(p);
+	uint32_t seen = 0;
+
+	(void)state;
+	assert_int_equal(profile_frame_count(q), 6);
+	for (uint32_t i = 0; i < 6; i++)
+		for (uint32_t j = 0; j < 6; j++) {
+			const struct profile_frame *f = profile_frame_at(q, i);
+
+			if (strcmp(f->name, frames[j].name))
+				continue;
+			seen |= 1u << j;
+			assert_int_equal(f->line, frames[j].line);
+			assert_int_equal(f->first_line, frames[j].first_line);
+			assert_int_equal(f->python, frames[j].python);
+		}
+	assert_int_equal(seen, 0x3f);
+	profile_free(p);
+	profile_free(q);
+}
+
+static void assert_place(const struct functions *f, uint32_t frame, const char *place,
+			 enum function_kind kind)
+{
+	const struct function_info *info = &f->all[f->of_frame[frame]];
+	_cleanup_free_ char *shown = function_place(info);
+
+	assert_string_equal(shown, place);
+	assert_int_equal(info->kind, kind);
+}
+
+static void lines_of_a_python_function_are_one_at_its_definition(void **state)
+{
+	static const struct profile_frame frames[] = {
+		{ "compute", NULL, "/srv/app.py", 14, 12, PROFILE_NONE, .python = true },
+		{ "compute", NULL, "/srv/app.py", 17, 12, PROFILE_NONE, .python = true },
+		{ "compute", NULL, "/srv/app.py", 33, 30, PROFILE_NONE, .python = true },
+		{ "loads", NULL, "/usr/lib/python3.11/json/__init__.py", 346, 299, PROFILE_NONE,
+		  .python = true },
+		{ "native", NULL, "/srv/x.c", 3, 0, 0, 16, .python = false },
+		{ "native", NULL, "/srv/x.c", 5, 0, 0, 32, .python = false },
+	};
+	struct profile *p = with_frames(frames, 6);
+	struct functions merged, lines;
+
+	(void)state;
+	assert_int_equal(functions_init(&merged, p, false), 0);
+	assert_int_equal(merged.n, 4);
+	assert_int_equal(merged.of_frame[0], merged.of_frame[1]);
+	assert_int_not_equal(merged.of_frame[1], merged.of_frame[2]); /* another definition */
+	assert_place(&merged, 0, "app.py:12", FUNCTION_PYTHON);
+	assert_place(&merged, 2, "app.py:33", FUNCTION_PYTHON);
+	assert_place(&merged, 3, "__init__.py:346", FUNCTION_PYTHON_LIBRARY);
+	assert_place(&merged, 4, "x.c", FUNCTION_OWN);
+	assert_int_equal(functions_init(&lines, p, true), 0);
+	assert_int_equal(lines.n, 6);
+	assert_place(&lines, 1, "app.py:17", FUNCTION_PYTHON);
+	functions_done(&merged);
+	functions_done(&lines);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +470,8 @@ int main(void)
 		cmocka_unit_test(gzip_is_whole_and_bounded),
 		cmocka_unit_test(base64_pads),
 		cmocka_unit_test(what_the_writer_writes_is_read_back),
+		cmocka_unit_test(python_is_read_back_with_its_lines),
+		cmocka_unit_test(lines_of_a_python_function_are_one_at_its_definition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

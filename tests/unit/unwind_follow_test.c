@@ -55,7 +55,7 @@ static int setup(void **state)
 	assert_int_equal(inspect_new(NULL, &f->inspect), 0);
 	assert_int_equal(space_new(-1, &f->space), 0);
 	assert_int_equal(files_new(f->inspect, f->space, NULL, &f->files), 0);
-	assert_int_equal(mappings_new(-1, -1, &f->mappings), 0);
+	assert_int_equal(mappings_new(-1, -1, -1, &f->mappings), 0);
 	assert_int_equal(follow_new(&config, f->files, f->mappings, &f->follow), 0);
 	f->alive = fork();
 	if (!f->alive) {

@@ -163,7 +163,8 @@ static int setup_with(void **state, const char *cache)
 
 	assert_non_null(f);
 	*state = f;
-	f->maps.chunks = f->maps.mappings = f->maps.processes = f->to = f->from = -1;
+	f->maps.chunks = f->maps.mappings = f->maps.processes = f->maps.pythons = -1;
+	f->to = f->from = -1;
 	if (geteuid() || maps_make(&f->maps)) {
 		print_message("no root, or no BPF maps: not tested here\n");
 		return 0;
@@ -401,6 +402,14 @@ static uint64_t in_file(const void *function)
 	return (uintptr_t)function - (uintptr_t)info.dli_fbase;
 }
 
+static void no_code(void *context, const struct code_event *code, size_t bytes)
+{
+	(void)context;
+	(void)code;
+	(void)bytes;
+	fail();
+}
+
 /* The test itself is the child's program: the oracle is where its functions are. */
 static void a_waiting_thread_is_walked_from_outside(void **state)
 {
@@ -415,8 +424,9 @@ static void a_waiting_thread_is_walked_from_outside(void **state)
 	assert_int_equal(unwinder_process(f->u, f->child, f->child, START_NS, true), 0);
 	settle(f);
 	registers = registers_of(f->child);
-	assert_int_equal(unwinder_outside(f->u, f->child, f->child, &registers, frames, &count),
-			 UNWIND_COMPLETE);
+	assert_int_equal(
+	    unwinder_outside(f->u, f->child, f->child, &registers, no_code, NULL, frames, &count),
+	    UNWIND_COMPLETE);
 	assert_in_range(count, 5, 12);
 	while (at < count && FRAME_ADDRESS(frames[at]) - two >= one - two)
 		at++;

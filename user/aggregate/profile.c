@@ -92,6 +92,8 @@ uint32_t profile_frame(struct profile *p, const struct profile_frame *f)
 	key.address = f->address;
 	key.heuristic = f->heuristic;
 	key.inlined = f->inlined;
+	key.first_line = f->first_line;
+	key.python = f->python;
 	return intern_add(&p->frames, &key);
 }
 

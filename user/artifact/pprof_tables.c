@@ -17,7 +17,8 @@ uint32_t pprof_string(struct pprof_tables *t, const char *s)
 
 static uint32_t function_of(struct pprof_tables *t, const struct profile_frame *f)
 {
-	struct pprof_function key = { .name = pprof_string(t, *f->name ? f->name : "?") };
+	struct pprof_function key = { .name = pprof_string(t, *f->name ? f->name : "?"),
+				      .first_line = f->first_line };
 
 	key.system_name = f->system_name ? pprof_string(t, f->system_name) : key.name;
 	key.file = pprof_string(t, f->file ? f->file : "");

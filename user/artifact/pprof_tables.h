@@ -12,6 +12,7 @@
 
 struct pprof_function {
 	uint32_t name, system_name, file; /* numbers of strings; 0: none */
+	uint32_t first_line;		  /* of its definition; 0: unknown */
 };
 
 /* One line of a location; @caller is the location of the lines outwards, of which only the lines

@@ -59,6 +59,7 @@ enum function_field {
 	FUNCTION_NAME = 2,
 	FUNCTION_SYSTEM_NAME = 3,
 	FUNCTION_FILENAME = 4,
+	FUNCTION_START_LINE = 5,
 };
 
 /* Strings that every sample needs, by number. */
@@ -266,6 +267,7 @@ static void put_function(struct pprof *w, uint32_t i)
 	protobuf_number(&w->message, FUNCTION_NAME, f->name);
 	protobuf_number(&w->message, FUNCTION_SYSTEM_NAME, f->system_name);
 	protobuf_number(&w->message, FUNCTION_FILENAME, f->file);
+	protobuf_number(&w->message, FUNCTION_START_LINE, f->first_line);
 	put_message(w, PROFILE_FUNCTION);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "artifact/profile_files.h"
 #include "artifact/profile_walk.h"
@@ -38,7 +39,9 @@ static const char *file_of(const struct profile_shown *f)
 	return f->file ? f->file : f->module ? f->module : files[f->kind];
 }
 
-/* "func\0file\0line"; a safe name holds neither \0 nor the \1 that would start an attribute */
+/* "func\0file\0line"; a safe name holds neither \0 nor the \1 that would start an attribute. A
+ * function of Python is known by its first line, so that its lines are one call: the line that it
+ * was at is the attribute l. */
 static int show(FILE *out, const struct profile_shown *f)
 {
 	int err;
@@ -48,7 +51,14 @@ static int show(FILE *out, const struct profile_shown *f)
 	fputs("\\u0000", out);
 	if (!err)
 		err = put(out, file_of(f));
-	fprintf(out, "\\u0000%" PRIu32 "\"", f->file ? f->line : 0);
+	if (f->python) {
+		fprintf(out, "\\u0000%" PRIu32, f->first_line);
+		if (f->line)
+			fprintf(out, "\\u0001l%" PRIu32, f->line);
+	} else {
+		fprintf(out, "\\u0000%" PRIu32, f->file ? f->line : 0);
+	}
+	fputc('"', out);
 	return err;
 }
 
@@ -103,6 +113,54 @@ static int write_records(struct profile_walk *w, FILE *out)
 	return err;
 }
 
+/* Where Debian, pip and CPython's own build put what is not the user's; each ends a prefix. */
+static const char *const library_dirs[] = { "/site-packages/", "/dist-packages/", "/lib/python" };
+
+/* Bytes of @file up to the end of such a directory; 0: the user's own. */
+static size_t prefix_of(const char *file)
+{
+	for (size_t i = 0; i < sizeof(library_dirs) / sizeof(library_dirs[0]); i++) {
+		const char *at = strstr(file, library_dirs[i]), *end;
+
+		if (!at)
+			continue;
+		end = strchr(at + strlen(library_dirs[i]) - 1, '/');
+		if (end)
+			return (size_t)(end - file) + 1;
+	}
+	return 0;
+}
+
+/* pyinstrument folds what lies below these: the libraries of every interpreter that was seen. */
+static int write_prefixes(const struct profile *p, FILE *out)
+{
+	struct strings seen;
+	int err = 0;
+
+	strings_init(&seen);
+	for (uint32_t i = 0; !err && i < profile_frame_count(p); i++) {
+		const struct profile_frame *f = profile_frame_at(p, i);
+		_cleanup_free_ char *file =
+		    f->python && f->file ? profile_safe_name(f->file) : NULL;
+		size_t length = file ? prefix_of(file) : 0;
+
+		if (f->python && f->file && !file)
+			err = -ENOMEM;
+		if (!length)
+			continue;
+		file[length] = '\0';
+		err = strings_add(&seen, file) == INTERN_NONE ? -ENOMEM : 0;
+	}
+	fputs("\"sys_prefixes\":[", out);
+	for (uint32_t i = 0; !err && i < strings_count(&seen); i++) {
+		fputs(i ? "," : "", out);
+		escape_json(out, strings_at(&seen, i));
+	}
+	fputs("],\n", out);
+	strings_clear(&seen);
+	return err;
+}
+
 static int write_head(const struct profile *p, const struct profile_run *run, FILE *out)
 {
 	_cleanup_free_ char *command = profile_safe_name(run->command ? run->command : "");
@@ -122,9 +180,9 @@ static int write_head(const struct profile *p, const struct profile_run *run, FI
 	escape_json(out, command);
 	/* never the frame of a record: pyinstrument cuts off what the stacks begin with here */
 	fputs(",\n\"start_call_stack\":[\"[taskdiag-bpf]\\u0000\\u00000\"],\n"
-	      "\"sys_path\":[],\"sys_prefixes\":[],\n",
+	      "\"sys_path\":[],\n",
 	      out);
-	return 0;
+	return write_prefixes(p, out);
 }
 
 int profile_write_pyisession(const struct profile *p, const struct profile_run *run, FILE *out)

@@ -109,7 +109,11 @@ static uint32_t label_of_frame(struct profile_walk *w, const struct profile_fram
 	_cleanup_free_ char *name = profile_safe_name(*f->name ? f->name : "?");
 	_cleanup_free_ char *file = f->file ? profile_safe_name(f->file) : NULL;
 	_cleanup_free_ char *module = NULL;
-	struct profile_shown shown = { .kind = SHOWN_FRAME, .line = f->line, .name = name };
+	struct profile_shown shown = { .kind = SHOWN_FRAME,
+				       .line = f->line,
+				       .first_line = f->first_line,
+				       .python = f->python,
+				       .name = name };
 
 	if (f->mapping != PROFILE_NONE)
 		module = profile_safe_name(profile_mapping_at(w->profile, f->mapping)->path);

@@ -29,7 +29,9 @@ char *profile_name_with_id(const char *name, uint32_t id);
 /* A frame as a format is asked to show it. Strings are safe. */
 struct profile_shown {
 	enum { SHOWN_PROCESS, SHOWN_THREAD, SHOWN_FRAME, SHOWN_CAUSE } kind;
-	uint32_t line;		 /* 0: unknown */
+	uint32_t line;	     /* 0: unknown */
+	uint32_t first_line; /* of the function's definition; 0: unknown */
+	bool python;
 	const char *name, *file; /* file NULL: unknown */
 	const char *module;	 /* path of the mapping; NULL: none */
 };

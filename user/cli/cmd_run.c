@@ -21,9 +21,13 @@
 #define MAX_OVERHEAD_DEFAULT 5
 
 static const enum option_id allowed[] = {
-	OPT_PID,      OPT_DIAGNOSTICS,	OPT_OUTPUT,	 OPT_INTERVAL, OPT_DURATION,  OPT_FREQUENCY,
-	OPT_CPU_ONLY, OPT_MAX_OVERHEAD, OPT_NO_CHILDREN, OPT_USER,     OPT_RING_SIZE, OPT_JSON,
-	OPT_QUIET,    OPT_VERBOSE,	OPT_COLOR,	 OPT_HELP,     OPT_VERSION,   OPT_COUNT,
+	OPT_PID,	 OPT_DIAGNOSTICS,  OPT_OUTPUT,
+	OPT_INTERVAL,	 OPT_DURATION,	   OPT_FREQUENCY,
+	OPT_CPU_ONLY,	 OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
+	OPT_NO_CHILDREN, OPT_USER,	   OPT_RING_SIZE,
+	OPT_JSON,	 OPT_QUIET,	   OPT_VERBOSE,
+	OPT_COLOR,	 OPT_HELP,	   OPT_VERSION,
+	OPT_COUNT,
 };
 
 static int parse_number(const char *text, long min, long max, long *ret)
@@ -113,6 +117,7 @@ static int take_profile(const struct options *o, struct session_options *so,
 	so->frequency_hz = hz;
 	so->max_overhead = percent / 100.0;
 	so->cpu_only = o->value[OPT_CPU_ONLY] != NULL;
+	so->native_internals = o->value[OPT_NATIVE_INTERNALS] != NULL;
 	return 0;
 }
 

@@ -30,6 +30,8 @@ const struct option_row option_rows[OPT_COUNT] = {
 			       "of the task's time for looking at its context switches (default: "
 			       "5); "
 			       "beyond, waits are read from outside" },
+	[OPT_NATIVE_INTERNALS] = { 0, "native-internals", NULL,
+				   "stacks of Python also with the interpreter's own frames" },
 	[OPT_NO_CHILDREN] = { 0, "no-children", NULL,
 			      "only the named processes, not their descendants" },
 	[OPT_USER] = { 'u', "user", "USER", "run COMMAND as this user (default: who called sudo)" },

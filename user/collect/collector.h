@@ -40,6 +40,7 @@ struct observation {
 			   end */
 	uint64_t outside_ns;	   /* waits are read from outside since then; 0: never were */
 	uint64_t lost_marks;	   /* in records that could not be sent; known at the end */
+	bool native_internals;	   /* frames of the Python interpreter itself are shown */
 	bool waits;		   /* the profile tells waits too */
 	bool wakes;		   /* and walks them in the thread that waited */
 	struct unwinder *unwinder; /* NULL: no profile */

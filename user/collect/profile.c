@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "collect/jit.h"
+#include "collect/python_codes.h"
 #include "lib/clock.h"
 #include "artifact/profile_files.h"
 #include "unwind/unwinder.h"
@@ -23,8 +24,9 @@ void *profile_collector_new(const struct observation *o)
 		return NULL;
 	c->o = o;
 	c->samples = samples_new(0, SLICE_NS);
-	if (!c->samples) {
-		free(c);
+	c->codes = python_codes_new();
+	if (!c->samples || !c->codes) {
+		profile_collector_free(c);
 		return NULL;
 	}
 	return c;
@@ -48,6 +50,7 @@ void profile_collector_free(void *self)
 	free(c->procs);
 	free(c->thrs);
 	samples_free(c->samples);
+	python_codes_free(c->codes);
 	profile_free(c->profile);
 	free(c);
 }
@@ -94,6 +97,8 @@ static struct profile_proc *proc_get(struct profile_collector *c, const struct e
 		return p;
 	if (p) /* its pid is used again */
 		HASH_DEL(c->proc_table, p);
+	if (c->proc_count == PROCS_MAX)
+		return c->procs[PROCS_MAX - 1];
 	p = calloc(1, sizeof(*p));
 	grown = reallocarray(c->procs, c->proc_count + 1, sizeof(*c->procs));
 	if (grown)
@@ -107,7 +112,7 @@ static struct profile_proc *proc_get(struct profile_collector *c, const struct e
 	p->pid = h->pid;
 	p->start_ns = h->start_ns;
 	p->perf_map = -1;
-	strcpy(p->name, "?");
+	strcpy(p->name, c->proc_count == PROCS_MAX - 1 ? "[others]" : "?");
 	p->index = c->proc_count;
 	c->procs[c->proc_count++] = p;
 	HASH_ADD(hh, c->proc_table, tgid, sizeof(p->tgid), p);
@@ -120,8 +125,10 @@ static void on_process(struct profile_collector *c, const struct process_event *
 
 	if (!p)
 		return;
-	memcpy(p->name, e->name, sizeof(p->name));
-	p->name[sizeof(p->name) - 1] = 0;
+	if (p->index < PROCS_MAX - 1) {
+		memcpy(p->name, e->name, sizeof(p->name));
+		p->name[sizeof(p->name) - 1] = 0;
+	}
 	unwinder_process(c->o->unwinder, e->h.tgid, e->h.pid, e->h.start_ns, e->root & ROOT_FOUND);
 }
 
@@ -241,17 +248,30 @@ static void pin_perf_map(struct profile_collector *c, struct profile_proc *p, ui
 		profile_problem(c, "perf map of process %u: %s", p->pid, strerror(-err));
 }
 
+/* A record that cannot be used leaves its frames without names, which is counted there. */
+static void on_code(void *context, const struct code_event *e, size_t bytes)
+{
+	struct profile_collector *c = context;
+
+	if (python_codes_add(c->codes, e, bytes, c->o->unwinder) == -ENOMEM)
+		c->failed++;
+}
+
 /* Frames come innermost first; the tree wants the root first, and before it what the stack is. */
 static void stack_add(struct profile_collector *c, const struct event_header *h, uint64_t id,
 		      uint32_t outcome, const uint64_t *frames, size_t count)
 {
 	uint64_t upwards[FRAMES_MAX + 2];
 	struct profile_proc *p;
-	bool raw = false, heuristic = false;
+	bool raw = false, heuristic = false, python = false;
 	size_t n = 0;
 
 	count = count > FRAMES_MAX ? FRAMES_MAX : count;
 	for (size_t i = 0; i < count; i++) {
+		if ((frames[i] & FRAME_KIND) == FRAME_PYTHON) {
+			python = true;
+			continue;
+		}
 		raw |= (frames[i] & FRAME_RAW) != 0;
 		heuristic |= (frames[i] & FRAME_HEURISTIC) != 0;
 	}
@@ -263,8 +283,10 @@ static void stack_add(struct profile_collector *c, const struct event_header *h,
 	if (outcome != UNWIND_COMPLETE)
 		upwards[n++] = FRAME_OUTCOME | (outcome < UNWIND_OUTCOMES ? outcome : 0);
 	for (size_t i = count; i-- > 0;)
-		upwards[n++] = frames[i] & ~(FRAME_OUTCOME | FRAME_PROCESS);
+		upwards[n++] =
+		    (frames[i] & FRAME_KIND) == FRAME_PYTHON ? frames[i] : frames[i] & ~FRAME_KIND;
 	c->heuristic_stacks += heuristic;
+	c->python_stacks += python;
 	if (samples_stack(c->samples, id, upwards, n) == -ENOMEM)
 		c->failed++;
 }
@@ -274,7 +296,7 @@ static uint32_t stack_outcome(const struct profile_collector *c, uint32_t node)
 	uint32_t outcome = UNWIND_COMPLETE;
 
 	for (; node > SAMPLES_OVERFLOW; node = samples_parent(c->samples, node))
-		if (samples_frame(c->samples, node) & FRAME_OUTCOME)
+		if ((samples_frame(c->samples, node) & FRAME_KIND) == FRAME_OUTCOME)
 			outcome = samples_frame(c->samples, node) & 0xff;
 	return outcome;
 }
@@ -340,6 +362,9 @@ void profile_collector_record(void *self, const struct event_header *h)
 		stack_add(c, h, stack->id, stack->outcome, (const uint64_t *)(stack + 1),
 			  stack->frame_count);
 		break;
+	case EV_CODE:
+		on_code(c, (const struct code_event *)h, h->size);
+		break;
 	case EV_MARKS:
 		on_marks(c, (const struct marks_event *)h);
 		break;
@@ -349,7 +374,7 @@ void profile_collector_record(void *self, const struct event_header *h)
 /* A blocked thread, walked in its own memory by us. */
 static uint64_t walk_outside(struct profile_collector *c, const struct state_sample *s)
 {
-	const struct unwind_registers registers = { s->pc, s->sp, s->bp, s->bx };
+	const struct unwind_registers registers = { s->pc, s->sp, s->bp, s->bx, s->thread_pointer };
 	const struct event_header h = {
 		.tgid = s->tgid, .pid = s->pid, .start_ns = s->start_ns, .time_ns = s->time_ns
 	};
@@ -359,7 +384,8 @@ static uint64_t walk_outside(struct profile_collector *c, const struct state_sam
 
 	if (!s->pc)
 		return 0;
-	outcome = unwinder_outside(c->o->unwinder, s->tgid, s->pid, &registers, frames, &count);
+	outcome = unwinder_outside(c->o->unwinder, s->tgid, s->pid, &registers, on_code, c, frames,
+				   &count);
 	c->outside_reads++;
 	for (size_t i = 0; i < count; i++)
 		id = (id ^ frames[i]) * 0x100000001b3ULL + (id >> 31);

@@ -17,13 +17,15 @@
 #include "bpf/unwind.h"
 #include "collect/collector.h"
 
-#define THREADS_MAX 16384 /* told apart; all further ones are one */
+#define PROCS_MAX 65536	  /* told apart; all further ones are one */
+#define THREADS_MAX 16384 /* likewise */
 #define THREADS_LISTED 200
 
 /* Frames that are no frames, at the root of a raw stack: what its walk came to, and whose raw
  * addresses follow. */
-#define FRAME_OUTCOME (1ULL << 62)
-#define FRAME_PROCESS (1ULL << 63)
+#define FRAME_OUTCOME (3ULL << 62)
+#define FRAME_PROCESS (2ULL << 62)
+#define FRAME_KIND (3ULL << 62) /* one of these; FRAME_PYTHON; 0: native */
 
 struct profile_proc {
 	uint64_t start_ns;
@@ -67,14 +69,19 @@ struct profile_collector {
 	struct profile_proc *proc_table;
 	struct profile_thr *thr_table; /* of those alive */
 	uint64_t walks[UNWIND_OUTCOMES];
-	uint64_t walk_count, stackless; /* records with and without a stack */
-	uint64_t heuristic_stacks;
+	uint64_t walk_count, stackless;		  /* records with and without a stack */
+	uint64_t heuristic_stacks, python_stacks; /* with such frames */
+	struct python_codes *codes;
 	uint64_t failed; /* records that memory had no room for */
 	uint64_t outside_reads;
 	struct profile *profile; /* NULL until it is built */
 	char *problems[8];	 /* sentences: what could not be read or named, and why */
 	size_t problem_count, problems_more;
 };
+
+/** For the manifest, when the profile is built. (python_manifest.c) */
+json_t *python_manifest(const struct profile_collector *c);
+void python_limits(const struct profile_collector *c, json_t *limits);
 
 void *profile_collector_new(const struct observation *o);
 void profile_collector_record(void *self, const struct event_header *h);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collect/profile.h"
+#include "collect/profile_build.h"
 #include "lib/cleanup.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/symbolize.h"
@@ -36,20 +36,6 @@ static const char *const cause_names[CAUSE_MAX] = {
 	[CAUSE_UNKNOWN] = "[unknown wait]",
 };
 
-static const char *const outcome_names[UNWIND_OUTCOMES] = {
-	[UNWIND_DEPTH] = "deeper than 255 frames",
-	[UNWIND_NO_PROCESS] = "mappings not known yet",
-	[UNWIND_NO_MAPPING] = "outside of all mappings",
-	[UNWIND_PENDING] = "rows not made yet",
-	[UNWIND_NO_ROW] = "no unwind information",
-	[UNWIND_UNSUPPORTED] = "unsupported unwind rule",
-	[UNWIND_REGISTER] = "CFA in another register",
-	[UNWIND_READ] = "stack not readable",
-	[UNWIND_UNDEFINED] = "register not saved",
-	[UNWIND_STUCK] = "CFA does not grow",
-	[UNWIND_ZERO] = "return address 0",
-};
-
 void profile_cause_name(uint32_t cause, uint64_t detail, char *ret, size_t size)
 {
 	char *name = NULL;
@@ -62,18 +48,6 @@ void profile_cause_name(uint32_t cause, uint64_t detail, char *ret, size_t size)
 		snprintf(ret, size, "%s", cause_names[cause < CAUSE_MAX ? cause : CAUSE_UNKNOWN]);
 	free(name);
 }
-
-struct build {
-	struct profile_collector *c;
-	struct frame_names *names;
-	struct profile *p;
-	uint32_t *stack_of, *proc_of; /* per node */
-	uint32_t *mapping_of;	      /* per file number */
-	size_t file_count;
-	uint64_t *kernel; /* addresses, sorted */
-	char **kernel_names;
-	size_t kernel_count;
-};
 
 static int add_mappings(struct build *b)
 {
@@ -103,78 +77,6 @@ static int add_mappings(struct build *b)
 			return -ENOMEM;
 		if (f->problem)
 			profile_problem(b->c, "%s: %s", f->path, f->problem);
-	}
-	return 0;
-}
-
-static uint32_t push(struct build *b, uint32_t stack, const struct profile_frame *frame)
-{
-	uint32_t number = profile_frame(b->p, frame);
-
-	return number == PROFILE_NONE ? PROFILE_NONE : profile_stack(b->p, stack, number);
-}
-
-static uint32_t push_name(struct build *b, uint32_t stack, const char *name)
-{
-	return push(b, stack, &(struct profile_frame){ .name = name, .mapping = PROFILE_NONE });
-}
-
-/* The named frames of one node on top of its parent's; those inlined are the inner ones. */
-static uint32_t push_frame(struct build *b, uint32_t stack, uint64_t frame, uint32_t proc)
-{
-	size_t count;
-	const struct symbolize_name *names = frame_names_of(b->names, frame, proc, &count);
-	uint32_t file = FRAME_FILE(frame);
-
-	for (size_t i = count; i-- > 0;) {
-		stack =
-		    push(b, stack,
-			 &(struct profile_frame){
-			     .name = names[i].name ? names[i].name : "[unknown]",
-			     .file = names[i].file,
-			     .line = names[i].line,
-			     .mapping = file < b->file_count ? b->mapping_of[file] : PROFILE_NONE,
-			     .address = FRAME_ADDRESS(frame),
-			     .heuristic = frame & FRAME_HEURISTIC,
-			     .inlined = names[i].inlined });
-		if (stack == PROFILE_NO_STACK)
-			break;
-	}
-	return stack;
-}
-
-static int add_stacks(struct build *b)
-{
-	const struct samples *s = b->c->samples;
-	size_t count = samples_node_count(s);
-
-	b->stack_of = calloc(count, sizeof(*b->stack_of));
-	b->proc_of = calloc(count, sizeof(*b->proc_of));
-	if (!b->stack_of || !b->proc_of)
-		return -ENOMEM;
-	b->stack_of[SAMPLES_ROOT] = PROFILE_NO_STACK;
-	b->stack_of[SAMPLES_OVERFLOW] = push_name(b, PROFILE_NO_STACK, "[other stacks]");
-	for (size_t i = SAMPLES_OVERFLOW + 1; i < count; i++) {
-		uint32_t parent = samples_parent(s, i), stack = b->stack_of[parent];
-		uint64_t frame = samples_frame(s, i);
-		char text[80];
-
-		b->proc_of[i] = b->proc_of[parent];
-		if (frame & FRAME_PROCESS) {
-			b->proc_of[i] = (uint32_t)frame;
-			b->stack_of[i] = stack;
-			continue;
-		}
-		if (frame & FRAME_OUTCOME) {
-			const char *why = outcome_names[(frame & 0xff) % UNWIND_OUTCOMES];
-
-			snprintf(text, sizeof(text), "[incomplete: %s]", why ? why : "?");
-			b->stack_of[i] = push_name(b, stack, text);
-		} else {
-			b->stack_of[i] = push_frame(b, stack, frame, b->proc_of[i]);
-		}
-		if (b->stack_of[i] == PROFILE_NO_STACK)
-			return -ENOMEM;
 	}
 	return 0;
 }
@@ -271,16 +173,16 @@ static uint32_t push_kernel(struct build *b, uint32_t stack, uint64_t address)
 	char text[256];
 
 	if (!name)
-		return push_name(b, stack, "[kernel]");
+		return build_name(b, stack, "[kernel]");
 	snprintf(text, sizeof(text), "%.240s_[k]", name);
-	return push_name(b, stack, text);
+	return build_name(b, stack, text);
 }
 
 static int add_cell(void *context, const struct samples_cell *cell)
 {
 	struct build *b = context;
 	bool running = cell->cause == CAUSE_CPU || cell->cause == CAUSE_KERNEL;
-	uint32_t stack = b->stack_of[cell->node], cause;
+	uint32_t stack = build_stack(b, cell->node), cause;
 	char name[64];
 
 	profile_cause_name(cell->cause, cell->detail, name, sizeof(name));
@@ -289,9 +191,9 @@ static int add_cell(void *context, const struct samples_cell *cell)
 	if (cell->cause == CAUSE_KERNEL)
 		stack = push_kernel(b, stack, cell->detail);
 	else if (cell->cause == CAUSE_UNSAMPLED) /* that of a wait is added by who writes it */
-		stack = push_name(b, stack, name);
+		stack = build_name(b, stack, name);
 	else if (stack == PROFILE_NO_STACK)
-		stack = push_name(b, stack, "[unknown]");
+		stack = build_name(b, stack, "[unknown]");
 	if (stack == PROFILE_NO_STACK || cause == PROFILE_NONE)
 		return -ENOMEM;
 	return profile_add(b->p, stack, cell->thread, cause, cell->slice, cell->marks);
@@ -303,8 +205,7 @@ static void build_free(struct build *b)
 		free(b->kernel_names[i]);
 	free(b->kernel_names);
 	free(b->kernel);
-	free(b->stack_of);
-	free(b->proc_of);
+	free(b->nodes);
 	free(b->mapping_of);
 	frame_names_free(b->names);
 }
@@ -320,13 +221,15 @@ int profile_build(struct profile_collector *c, struct profile **ret)
 	if (!err)
 		err = add_mappings(&b);
 	if (!err)
-		err = add_stacks(&b);
+		err = build_stacks(&b);
 	if (!err)
 		err = add_threads(&b);
 	if (!err)
 		err = name_kernel(&b);
 	if (!err)
 		err = samples_each(c->samples, add_cell, &b);
+	if (!err && b.failed)
+		err = -ENOMEM;
 	build_free(&b);
 	if (err)
 		profile_free(b.p);

@@ -222,6 +222,7 @@ static json_t *limits_all(const struct profile_collector *c, const json_t *limit
 	limit_count(
 	    all, s.unreadable,
 	    "processes' memory did not answer in time: blocked threads have no stack there");
+	python_limits(c, all);
 	limit_count(all, c->failed, "records found no memory in the observer");
 	if (c->o->outside_ns)
 		json_array_append_new(
@@ -260,6 +261,7 @@ json_t *profile_manifest(void *self, json_t *limits)
 	json_object_set_new(profile, "host_steal_s", json_real(c->o->steal_s));
 	threads_json(c, profile);
 	json_object_set_new(profile, "causes", causes_json(c));
+	json_object_set_new(profile, "python", python_manifest(c));
 	json_object_set_new(profile, "tables", tables_json(c));
 	json_object_set_new(profile, "worker", worker_json(c));
 	json_object_set_new(profile, "records_failed", json_integer(c->failed));

@@ -58,7 +58,8 @@ static void addresses_sort(struct named *f)
 {
 	size_t n = 0;
 
-	qsort(f->addresses, f->count, sizeof(*f->addresses), compare);
+	if (f->count)
+		qsort(f->addresses, f->count, sizeof(*f->addresses), compare);
 	for (size_t i = 0; i < f->count; i++)
 		if (!n || f->addresses[n - 1] != f->addresses[i])
 			f->addresses[n++] = f->addresses[i];
@@ -78,10 +79,9 @@ static int collect(struct frame_names *n)
 		uint64_t frame = samples_frame(s, i);
 
 		proc[i] = proc[samples_parent(s, i)];
-		if (frame & FRAME_PROCESS)
+		if ((frame & FRAME_KIND) == FRAME_PROCESS)
 			proc[i] = (uint32_t)frame;
-		if (frame & (FRAME_PROCESS | FRAME_OUTCOME) ||
-		    slot_of(n, frame, proc[i]) >= n->count)
+		if (frame & FRAME_KIND || slot_of(n, frame, proc[i]) >= n->count)
 			continue;
 		err = address_add(&n->files[slot_of(n, frame, proc[i])], FRAME_ADDRESS(frame));
 	}

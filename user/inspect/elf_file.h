@@ -54,6 +54,10 @@ void elf_file_debug_link(struct elf_file *f, char ret[ELF_LINK_MAX]);
 /** Executable addresses that the file has bytes for. -ENODATA: none. */
 int elf_file_text(struct elf_file *f, uint64_t *ret_first, uint64_t *ret_end);
 
+/** Bytes of .eh_frame, by the section or by PT_GNU_EH_FRAME; *ret is to be freed. -ENOENT; errors
+ * as of elf_file_section(). */
+int elf_file_eh_frame(struct elf_file *f, uint8_t **ret, size_t *ret_size, uint64_t *ret_address);
+
 /** Rows from .eh_frame, by the section or by PT_GNU_EH_FRAME, and from .debug_frame for functions
  * that it does not cover. *ret_debug_frame: there are such. cfi_build()'s errors, and the ones
  * above. */

@@ -92,6 +92,21 @@ static int from_header(struct elf_file *f, struct found *ret)
 	return -ENOENT;
 }
 
+int elf_file_eh_frame(struct elf_file *f, uint8_t **ret, size_t *ret_size, uint64_t *ret_address)
+{
+	struct found found = {};
+	int err = from_section(f, &found);
+
+	if (err)
+		err = from_header(f, &found);
+	if (err)
+		return err;
+	*ret = found.bytes;
+	*ret_size = found.size;
+	*ret_address = found.address;
+	return 0;
+}
+
 static struct cfi_section section_of(const struct found *found, bool debug_frame)
 {
 	return (struct cfi_section){ .bytes = found->bytes,

@@ -331,6 +331,18 @@ int inspect_perf_map(struct inspect *i, int fd, const uint64_t *addresses, size_
 	return ask_names(i, q, addresses, count, done, context);
 }
 
+int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *context)
+{
+	struct query *q;
+	int err = query_new(REQUEST_PYTHON, fd, -1, &q);
+
+	if (err)
+		return err;
+	q->python_done = done;
+	q->context = context;
+	return enqueue(i, q);
+}
+
 int inspect_debug_link(struct inspect *i, int fd, uint8_t ret_build_id[INSPECT_BUILD_ID_MAX],
 		       uint32_t *ret_build_id_bytes, char *ret_link, size_t link_size)
 {

@@ -1,6 +1,6 @@
 /* inspect.h - asks the worker process: the only reader of a task's files (ELF, DWARF, perf maps).
  *
- *   inspect_rows, inspect_names ──request + read-only fds──► worker (no privilege, seccomp, limits)
+ *   inspect_rows, inspect_names, … ──request + fds──► worker (no privilege, seccomp, limits)
  *        done() ◄── inspect_pump() ◄──answer in a memfd of ours──┘
  *
  * The worker is started when it is first needed, and again when it has died. It answers one request
@@ -115,7 +115,8 @@ int inspect_names(struct inspect *i, int fd, int debug_fd, const uint64_t *addre
 int inspect_perf_map(struct inspect *i, int fd, const uint64_t *addresses, size_t count,
 		     inspect_names_fn done, void *context);
 
-/** Is there a CPython interpreter in @fd, and where? -ENOENT in done(): no. */
+/** Is there a CPython interpreter in @fd, and where? -ENOENT in done(): no, or of an unknown
+ * version; -ENOEXEC: its symbols contradict its segments. */
 int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *context);
 
 /** Build-id and debug link of @fd, to find its debug file. @ret_link: its name, no path; empty when

@@ -18,7 +18,14 @@
 #define PROTOCOL_CAUSE_BYTES 160
 #define PROTOCOL_LINK_BYTES 256
 
-enum request_kind { REQUEST_ROWS, REQUEST_NAMES, REQUEST_PERF_MAP, REQUEST_LINK, REQUEST_KINDS };
+enum request_kind {
+	REQUEST_ROWS,
+	REQUEST_NAMES,
+	REQUEST_PERF_MAP,
+	REQUEST_LINK,
+	REQUEST_PYTHON,
+	REQUEST_KINDS
+};
 
 enum request_fds {
 	REQUEST_HAS_DEBUG = 1,
@@ -57,6 +64,16 @@ struct link_answer {
 	uint8_t build_id[INSPECT_BUILD_ID_MAX];
 	uint32_t build_id_bytes, pad;
 	char link[PROTOCOL_LINK_BYTES];
+};
+
+/* The answer to REQUEST_PYTHON. */
+struct python_answer {
+	uint64_t runtime, runtime_bytes, code_type;
+	struct {
+		uint64_t start, end;
+	} eval[INSPECT_EVAL_MAX];
+	uint32_t version, free_threaded, musl, eval_count, debug_bytes, pad;
+	uint8_t debug[INSPECT_DEBUG_OFFSETS_BYTES];
 };
 
 #endif

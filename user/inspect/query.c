@@ -13,6 +13,7 @@
 #include "bpf/unwind.h"
 #include "inspect/cfi.h"
 #include "inspect/names.h"
+#include "inspect/python.h"
 #include "lib/cleanup.h"
 
 #define MALFORMED "malformed answer of the worker"
@@ -132,6 +133,8 @@ int query_fail(struct query *q, int err, const char *cause)
 		q->rows_done(q->context, err, cause, NULL);
 	} else if (q->names_done) {
 		q->names_done(q->context, err, cause, NULL, 0);
+	} else if (q->python_done) {
+		q->python_done(q->context, err, cause, NULL);
 	} else if (q->link) {
 		q->link->err = err;
 		q->link->done = true;
@@ -210,6 +213,53 @@ static int answer_link(struct query *q, const uint8_t *bytes, size_t size)
 	return 0;
 }
 
+static bool range_valid(uint64_t start, uint64_t end)
+{
+	return start && start < end && end <= PYTHON_ADDRESS_MAX;
+}
+
+static bool python_valid(const struct python_answer *a)
+{
+	if (a->version >> 24 != 3 || a->free_threaded > 1 || a->musl > 1 || !a->eval_count ||
+	    a->eval_count > INSPECT_EVAL_MAX || a->debug_bytes > INSPECT_DEBUG_OFFSETS_BYTES ||
+	    a->debug_bytes > a->runtime_bytes || a->runtime_bytes > PYTHON_ADDRESS_MAX ||
+	    a->runtime > PYTHON_ADDRESS_MAX ||
+	    !range_valid(a->runtime, a->runtime + a->runtime_bytes) || !a->code_type ||
+	    a->code_type >= PYTHON_ADDRESS_MAX)
+		return false;
+	for (uint32_t i = 0; i < a->eval_count; i++)
+		if (!range_valid(a->eval[i].start, a->eval[i].end))
+			return false;
+	return true;
+}
+
+static int answer_python(struct query *q, const uint8_t *bytes, size_t size)
+{
+	struct python_answer a;
+	struct inspect_python p;
+
+	if (size != sizeof(a))
+		return malformed(q);
+	memcpy(&a, bytes, sizeof(a));
+	if (!python_valid(&a))
+		return malformed(q);
+	p = (struct inspect_python){ .version = a.version,
+				     .free_threaded = a.free_threaded,
+				     .musl = a.musl,
+				     .runtime = a.runtime,
+				     .runtime_bytes = a.runtime_bytes,
+				     .code_type = a.code_type,
+				     .eval_count = a.eval_count,
+				     .debug_bytes = a.debug_bytes };
+	for (uint32_t i = 0; i < a.eval_count; i++) {
+		p.eval[i].start = a.eval[i].start;
+		p.eval[i].end = a.eval[i].end;
+	}
+	memcpy(p.debug, a.debug, a.debug_bytes);
+	q->python_done(q->context, 0, NULL, &p);
+	return 0;
+}
+
 /* The worker's text, made fit to print. */
 static int fail_as_told(struct query *q, const struct reply *reply)
 {
@@ -245,6 +295,7 @@ int query_answer(struct query *q, const struct reply *reply)
 		[REQUEST_NAMES] = answer_names,
 		[REQUEST_PERF_MAP] = answer_names,
 		[REQUEST_LINK] = answer_link,
+		[REQUEST_PYTHON] = answer_python,
 	};
 	const uint8_t *bytes;
 	int result;

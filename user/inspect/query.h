@@ -21,8 +21,9 @@ struct query {
 	int file, debug;	   /* ours, duplicates; -1: none */
 	int answer;		   /* memfd; -1 before it is sent */
 	uint64_t *addresses;	   /* a copy */
-	inspect_rows_fn rows_done; /* one of these three */
+	inspect_rows_fn rows_done; /* one of these four */
 	inspect_names_fn names_done;
+	inspect_python_fn python_done;
 	struct link_wait *link;
 	void *context;
 };

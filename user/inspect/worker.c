@@ -15,6 +15,7 @@
 #include "inspect/elf_file.h"
 #include "inspect/names.h"
 #include "inspect/protocol.h"
+#include "inspect/python.h"
 #include "lib/cleanup.h"
 
 /* A request with its fds in the order in which they came; -1: not there. */
@@ -128,6 +129,30 @@ static int write_link(struct job *j, struct elf_file *f)
 	return job_write(j, &answer, sizeof(answer));
 }
 
+static int write_python(struct job *j, struct elf_file *f)
+{
+	struct python_answer answer = {};
+	struct inspect_python p;
+	int err = python_read(f, &p);
+
+	if (err)
+		return err;
+	answer.version = p.version;
+	answer.free_threaded = p.free_threaded;
+	answer.musl = p.musl;
+	answer.runtime = p.runtime;
+	answer.runtime_bytes = p.runtime_bytes;
+	answer.code_type = p.code_type;
+	answer.eval_count = p.eval_count;
+	for (uint32_t i = 0; i < p.eval_count; i++) {
+		answer.eval[i].start = p.eval[i].start;
+		answer.eval[i].end = p.eval[i].end;
+	}
+	answer.debug_bytes = p.debug_bytes;
+	memcpy(answer.debug, p.debug, p.debug_bytes);
+	return job_write(j, &answer, sizeof(answer));
+}
+
 static int with_elf(struct job *j, int (*write)(struct job *j, struct elf_file *f))
 {
 	struct elf_file f;
@@ -149,6 +174,11 @@ static int job_rows(struct job *j)
 static int job_link(struct job *j)
 {
 	return with_elf(j, write_link);
+}
+
+static int job_python(struct job *j)
+{
+	return with_elf(j, write_python);
 }
 
 static int with_names(struct job *j, bool perf_map)
@@ -237,6 +267,7 @@ static int job_do(struct job *j)
 		[REQUEST_NAMES] = job_names,
 		[REQUEST_PERF_MAP] = job_perf_map,
 		[REQUEST_LINK] = job_link,
+		[REQUEST_PYTHON] = job_python,
 	};
 
 	if (j->request.kind >= REQUEST_KINDS) {

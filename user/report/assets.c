@@ -31,11 +31,14 @@ EMBED(data_js, REPORT_WEB_DIR "/data.js");
 EMBED(chart_js, REPORT_WEB_DIR "/chart.js");
 EMBED(table_js, REPORT_WEB_DIR "/table.js");
 EMBED(quality_js, REPORT_WEB_DIR "/quality.js");
+EMBED(colours_js, REPORT_WEB_DIR "/colours.js");
 EMBED(profile_js, REPORT_WEB_DIR "/profile.js");
+EMBED(viewshapes_js, REPORT_WEB_DIR "/viewshapes.js");
 EMBED(flame_js, REPORT_WEB_DIR "/flame.js");
 EMBED(timeline_js, REPORT_WEB_DIR "/timeline.js");
 EMBED(calltree_js, REPORT_WEB_DIR "/calltree.js");
 EMBED(toptable_js, REPORT_WEB_DIR "/toptable.js");
+EMBED(profilefacts_js, REPORT_WEB_DIR "/profilefacts.js");
 EMBED(profileview_js, REPORT_WEB_DIR "/profileview.js");
 EMBED(flame_svg_js, REPORT_WEB_DIR "/flame_svg.js");
 EMBED(page_js, REPORT_WEB_DIR "/page.js");
@@ -52,6 +55,9 @@ static const struct {
 	[ASSET_CHART_JS] = { ENTRY(chart_js) },
 	[ASSET_TABLE_JS] = { ENTRY(table_js) },
 	[ASSET_QUALITY_JS] = { ENTRY(quality_js) },
+	[ASSET_COLOURS_JS] = { ENTRY(colours_js) },
+	[ASSET_VIEWSHAPES_JS] = { ENTRY(viewshapes_js) },
+	[ASSET_PROFILEFACTS_JS] = { ENTRY(profilefacts_js) },
 	[ASSET_PROFILE_JS] = { ENTRY(profile_js) },
 	[ASSET_FLAME_JS] = { ENTRY(flame_js) },
 	[ASSET_TIMELINE_JS] = { ENTRY(timeline_js) },

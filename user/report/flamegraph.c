@@ -43,9 +43,10 @@ static const struct {
 	int hue, saturation, light; /* of the lightest */
 } colours[] = {
 	[FUNCTION_OWN] = { 28, 88, 66 },
-	[FUNCTION_PYTHON] = { 48, 84, 62 },
+	[FUNCTION_PYTHON] = { 54, 84, 62 },
 	[FUNCTION_LIBRARY] = { 205, 55, 74 },
 	[FUNCTION_KERNEL] = { 2, 64, 72 },
+	[FUNCTION_PYTHON_LIBRARY] = { 92, 42, 76 },
 };
 
 static double width_of(const struct flame *f, uint64_t marks)
@@ -170,6 +171,32 @@ static int put_box(const struct flame *f, uint32_t i)
 	return err;
 }
 
+/* What the colours mean, from the right; the width of a word is a guess on the safe side. */
+static void put_legend(const struct flame *f)
+{
+	static const enum function_kind order[] = { FUNCTION_KERNEL, FUNCTION_LIBRARY, FUNCTION_OWN,
+						    FUNCTION_PYTHON_LIBRARY, FUNCTION_PYTHON };
+	bool seen[FUNCTION_KINDS] = { false };
+	double x = WIDTH - SIDE;
+
+	for (size_t i = 0; i < f->functions.n; i++)
+		seen[f->functions.all[i].kind] = true;
+	fputs("<g id=\"legend\" font-family=\"sans-serif\">", f->out);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		const char *name = function_kind_names[order[i]];
+
+		if (!seen[order[i]])
+			continue;
+		x -= LETTER * (double)strlen(name) + 22;
+		fprintf(f->out,
+			"<rect x=\"%.1f\" y=\"33\" width=\"11\" height=\"11\" rx=\"2\" "
+			"fill=\"hsl(%d,%d%%,%d%%)\"/><text x=\"%.1f\" y=\"42\">%s</text>",
+			x, colours[order[i]].hue, colours[order[i]].saturation,
+			colours[order[i]].light, x + 15, name);
+	}
+	fputs("</g>\n", f->out);
+}
+
 static int put_head(const struct flame *f)
 {
 	const char *id = run_string(f->run, "task.id");
@@ -196,6 +223,7 @@ static int put_head(const struct flame *f)
 	    "<text x=\"%.0f\" y=\"42\" font-family=\"sans-serif\">%s</text>\n",
 	    WIDTH, height_of(f), WIDTH, height_of(f), safe_id, safe_sampling, WIDTH, height_of(f),
 	    SIDE, safe_id, WIDTH - SIDE, SIDE, safe_time);
+	put_legend(f);
 	return 0;
 }
 

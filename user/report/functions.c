@@ -13,7 +13,18 @@ const char *const function_kind_names[FUNCTION_KINDS] = {
 	[FUNCTION_PYTHON] = "own Python",
 	[FUNCTION_LIBRARY] = "library",
 	[FUNCTION_KERNEL] = "kernel",
+	[FUNCTION_PYTHON_LIBRARY] = "Python library",
 };
+
+const char *const function_kind_sgr[FUNCTION_KINDS] = {
+	[FUNCTION_OWN] = "1",	  [FUNCTION_PYTHON] = "1;33",	    [FUNCTION_LIBRARY] = "0",
+	[FUNCTION_KERNEL] = "31", [FUNCTION_PYTHON_LIBRARY] = "33",
+};
+
+bool function_kind_is_library(enum function_kind k)
+{
+	return k == FUNCTION_LIBRARY || k == FUNCTION_PYTHON_LIBRARY;
+}
 
 static bool starts(const char *s, const char *with)
 {
@@ -55,8 +66,8 @@ static enum function_kind kind_of_module(const char *path)
 
 static enum function_kind kind_of(const struct profile_frame *f, const char *path)
 {
-	if (f->file && is_python(f->file))
-		return is_installed_python(f->file) ? FUNCTION_LIBRARY : FUNCTION_PYTHON;
+	if (f->file && (f->python || is_python(f->file)))
+		return is_installed_python(f->file) ? FUNCTION_PYTHON_LIBRARY : FUNCTION_PYTHON;
 	/* "[no stack]" and its like */
 	if (!path && *f->name == '[')
 		return FUNCTION_LIBRARY;
@@ -80,7 +91,8 @@ static int by_function(const void *x, const void *y)
 	int d = strcmp(a->name, b->name);
 
 	d = d ? d : compare(a->module, b->module);
-	return d ? d : compare(a->file, b->file);
+	d = d ? d : compare(a->file, b->file);
+	return d ? d : (a->first_line > b->first_line) - (a->first_line < b->first_line);
 }
 
 static int by_line(const void *x, const void *y)
@@ -102,6 +114,7 @@ static struct function_info info_of(const struct profile *p, uint32_t frame)
 				       .file = f->file,
 				       .module = path && *path ? base_name(path) : NULL,
 				       .line = f->line,
+				       .first_line = f->first_line,
 				       .kind = kind_of(f, path) };
 }
 
@@ -125,7 +138,7 @@ int functions_init(struct functions *ret, const struct profile *p, bool each_lin
 		if (!i || by(&order[i - 1], &order[i]))
 			ret->all[ret->n++] = order[i].info;
 		else if (ret->all[ret->n - 1].line != order[i].info.line)
-			ret->all[ret->n - 1].line = 0;
+			ret->all[ret->n - 1].line = ret->all[ret->n - 1].first_line;
 		ret->of_frame[order[i].frame] = (uint32_t)(ret->n - 1);
 	}
 	return 0;

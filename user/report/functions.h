@@ -1,5 +1,5 @@
 /* functions.h - the functions of a profile: frames that differ only in line and address are one,
- * unless each line is asked for.
+ * unless each line is asked for. Two of one name in a file of Python differ in their first line.
  *
  * A kind says whose code it is, guessed from file and module, for colours and for what a tree may
  * fold away.
@@ -16,19 +16,27 @@
 enum function_kind {
 	FUNCTION_OWN,	  /* compiled code of the program itself */
 	FUNCTION_PYTHON,  /* Python code of the program itself */
-	FUNCTION_LIBRARY, /* shared libraries, interpreters, installed packages */
+	FUNCTION_LIBRARY, /* shared libraries, interpreters */
 	FUNCTION_KERNEL,
+	FUNCTION_PYTHON_LIBRARY, /* its standard library, installed packages */
 	FUNCTION_KINDS
 };
 
 extern const char *const function_kind_names[FUNCTION_KINDS];
 
+/** SGR codes of a name on a console. */
+extern const char *const function_kind_sgr[FUNCTION_KINDS];
+
+/** What a tree may fold away. */
+bool function_kind_is_library(enum function_kind k);
+
 /* Strings are the profile's, and hostile. */
 struct function_info {
 	const char *name;
-	const char *file;   /* NULL: unknown */
-	const char *module; /* the last part of the mapping's path; NULL: none */
-	uint32_t line;	    /* 0: unknown, or not the same everywhere */
+	const char *file;    /* NULL: unknown */
+	const char *module;  /* the last part of the mapping's path; NULL: none */
+	uint32_t line;	     /* where it differs: of the definition; 0: unknown */
+	uint32_t first_line; /* of the definition; 0: unknown */
 	enum function_kind kind;
 };
 

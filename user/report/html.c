@@ -236,9 +236,10 @@ int report_html(const struct run *r, const struct report_style *style, FILE *out
 						  ASSET_PROFILE_CSS };
 	static const enum asset_name dygraph[] = { ASSET_DYGRAPH_JS };
 	static const enum asset_name modules[] = {
-		ASSET_DATA_JS,	   ASSET_CHART_JS,	 ASSET_TABLE_JS,    ASSET_QUALITY_JS,
-		ASSET_PROFILE_JS,  ASSET_FLAME_JS,	 ASSET_TIMELINE_JS, ASSET_CALLTREE_JS,
-		ASSET_TOPTABLE_JS, ASSET_PROFILEVIEW_JS, ASSET_PAGE_JS,
+		ASSET_DATA_JS,	      ASSET_CHART_JS,	   ASSET_TABLE_JS,    ASSET_QUALITY_JS,
+		ASSET_COLOURS_JS,     ASSET_VIEWSHAPES_JS, ASSET_PROFILE_JS,  ASSET_FLAME_JS,
+		ASSET_TIMELINE_JS,    ASSET_CALLTREE_JS,   ASSET_TOPTABLE_JS, ASSET_PROFILEFACTS_JS,
+		ASSET_PROFILEVIEW_JS, ASSET_PAGE_JS,
 	};
 	struct page p = { .run = r, .out = out };
 	int err;

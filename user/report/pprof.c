@@ -39,7 +39,7 @@ struct entry {
 };
 
 struct function {
-	uint64_t name, system_name, file;
+	uint64_t name, system_name, file, first_line;
 };
 
 struct table {
@@ -202,10 +202,11 @@ static int add_function(struct reader *r, const struct wire_field *f)
 
 	wire_start(&c, f->data, f->size);
 	while ((err = wire_next(&c, &g)) > 0) {
-		uint64_t *const to[] = { NULL, &e.id, &function.name, &function.system_name,
-					 &function.file };
+		uint64_t *const to[] = { NULL,		 &e.id,
+					 &function.name, &function.system_name,
+					 &function.file, &function.first_line };
 
-		if (g.number < 5 && !g.bytes)
+		if (g.number < 6 && !g.bytes)
 			*to[g.number] = g.value;
 	}
 	if (err)
@@ -333,6 +334,16 @@ static int add_bare_frame(struct reader *r, struct profile_frame *frame)
 	return add_frame(r, frame);
 }
 
+/* The format has no word for it. Compiled code has a mapping, and no first line in our files. */
+static bool is_python(const struct profile_frame *f)
+{
+	size_t n = f->file ? strlen(f->file) : 0;
+
+	if (f->mapping != PROFILE_NONE || !n)
+		return false;
+	return f->first_line || *f->file == '<' || (n > 3 && !strcmp(f->file + n - 3, ".py"));
+}
+
 static int add_line(struct reader *r, const struct wire_field *f, struct profile_frame frame,
 		    bool inlined)
 {
@@ -362,7 +373,9 @@ static int add_line(struct reader *r, const struct wire_field *f, struct profile
 		frame.system_name = NULL;
 	frame.file = *frame.file ? frame.file : NULL;
 	frame.line = v[2] <= INT32_MAX ? (uint32_t)v[2] : 0;
+	frame.first_line = function->first_line <= INT32_MAX ? (uint32_t)function->first_line : 0;
 	frame.inlined = inlined;
+	frame.python = is_python(&frame);
 	return add_frame(r, &frame);
 }
 

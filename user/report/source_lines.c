@@ -80,7 +80,8 @@ static int addresses_collect(struct source_lines *l)
 		struct source *s = &l->sources[m];
 		size_t n = 0;
 
-		qsort(s->addresses, s->count, sizeof(*s->addresses), compare);
+		if (s->count)
+			qsort(s->addresses, s->count, sizeof(*s->addresses), compare);
 		for (size_t i = 0; i < s->count; i++)
 			if (!n || s->addresses[n - 1] != s->addresses[i])
 				s->addresses[n++] = s->addresses[i];

@@ -73,7 +73,7 @@ static int put_function(const struct top *t, const struct functions *f,
 	fprintf(t->out, "%10.3f %5.1f %% %9.3f %10.3f  ", fact_wall(p, total->self),
 		100 * (double)total->self / all, fact_wall(p, total->self_cpu),
 		fact_wall(p, total->total));
-	sgr(t, info->kind == FUNCTION_LIBRARY ? "0" : "1");
+	sgr(t, function_kind_sgr[info->kind]);
 	err = put_cell(t, info->name, name, true);
 	sgr(t, "0;2");
 	fputs("  ", t->out);

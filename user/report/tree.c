@@ -66,7 +66,7 @@ static bool is_library(const struct tree *t, uint32_t i)
 {
 	const struct calls_node *n = node_at(t, i);
 
-	return n->kind == CALLS_FUNCTION && t->functions.all[n->id].kind == FUNCTION_LIBRARY;
+	return n->kind == CALLS_FUNCTION && function_kind_is_library(t->functions.all[n->id].kind);
 }
 
 /* Between two library frames, with nothing beside the next one that is worth a line. */
@@ -196,7 +196,7 @@ static int print_function(const struct tree *t, unsigned room, uint32_t id)
 
 	if (!place)
 		return -ENOMEM;
-	return print_text(t, room, f->kind == FUNCTION_LIBRARY ? "0" : "1", f->name, place);
+	return print_text(t, room, function_kind_sgr[f->kind], f->name, place);
 }
 
 static int print_node(const struct tree *t, uint32_t i, const char *lasts, size_t depth)

@@ -136,6 +136,13 @@ static void try_cgroup(struct ability *a)
 	    v1_memory ? ", memory on v1" : "");
 }
 
+static void try_python(struct ability *a)
+{
+	SAY(a->detail,
+	    "CPython 3.8 to 3.14 linked with glibc; without the GIL or with musl: native "
+	    "frames only, and the run says so");
+}
+
 static void try_gnuplot(struct ability *a)
 {
 	const char *paths = getenv("PATH");
@@ -190,6 +197,7 @@ static const struct {
 	{ "observe a child", ABILITY_OK, OF_MEMORY, rehearse_child },
 	{ "profile", ABILITY_OK, OF_PROFILE, rehearse_profile },
 	{ "inspection worker", ABILITY_OK, OF_PROFILE, rehearse_worker },
+	{ "python frames", ABILITY_INFO, OF_PROFILE, try_python },
 	{ "PSS", ABILITY_OK, OF_MEMORY, rehearse_pss },
 	{ "cgroup", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_cgroup },
 	{ "tracefs", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_tracefs },

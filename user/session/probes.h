@@ -60,7 +60,7 @@ int probes_threads(struct probes *p, record_fn fn, void *context);
 void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn fn, void *context);
 /** fds of the tables that unwind/ fills; borrowed. */
 void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,
-			int *ret_processes);
+			int *ret_processes, int *ret_pythons);
 /** How often the process has executed a program since it is observed; -ESRCH: it is no target. */
 int probes_execs(const struct probes *p, uint32_t tgid, uint64_t start_ns, uint32_t *ret);
 /** Leaves context switches alone from now on: they come too often. Waits are then read by

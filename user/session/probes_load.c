@@ -103,6 +103,8 @@ static int skel_open_profile(struct probes *p)
 		p->skel->maps.chunks,		p->skel->maps.unwind_mappings,
 		p->skel->maps.unwind_processes, p->skel->maps.unwind_slots,
 		p->skel->maps.threads,		p->skel->maps.stacks_seen,
+		p->skel->maps.python_layouts,	p->skel->maps.codes_seen,
+		p->skel->maps.code_records,
 	};
 	int err = 0;
 
@@ -113,6 +115,9 @@ static int skel_open_profile(struct probes *p)
 	if (!err)
 		err =
 		    bpf_map__set_max_entries(p->skel->maps.unwind_slots, p->nr_cpus * SLOTS_A_CPU);
+	if (!err)
+		err =
+		    bpf_map__set_max_entries(p->skel->maps.code_records, p->nr_cpus * SLOTS_A_CPU);
 	for (size_t i = OPTIONAL_PARTS; !err && i < PARTS; i++)
 		err = bpf_program__set_autoload(probes_program(p, i), part_is_used(p, i));
 	if (!err)

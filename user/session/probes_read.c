@@ -102,11 +102,12 @@ void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn f
 }
 
 void probes_unwind_maps(const struct probes *p, int *ret_chunks, int *ret_mappings,
-			int *ret_processes)
+			int *ret_processes, int *ret_pythons)
 {
 	*ret_chunks = bpf_map__fd(p->skel->maps.chunks);
 	*ret_mappings = bpf_map__fd(p->skel->maps.unwind_mappings);
 	*ret_processes = bpf_map__fd(p->skel->maps.unwind_processes);
+	*ret_pythons = bpf_map__fd(p->skel->maps.python_layouts);
 }
 
 int probes_execs(const struct probes *p, uint32_t tgid, uint64_t start_ns, uint32_t *ret)

@@ -62,7 +62,7 @@ int profiling_new(struct session *s, struct problem *problem)
 		return problem_set(problem, err, "inspection worker: %s", strerror(-err));
 	config.inspect = s->o.inspect;
 	probes_unwind_maps(s->probes, &config.maps.chunks, &config.maps.mappings,
-			   &config.maps.processes);
+			   &config.maps.processes, &config.maps.pythons);
 	return unwinder_new(&config, &s->o.unwinder, problem);
 }
 

@@ -135,6 +135,7 @@ static int find_collectors(struct session *s)
 			s->o.period_ns = NS_PER_S / s->options.frequency_hz;
 			s->o.frequency_hz = s->options.frequency_hz;
 			s->o.waits = !s->options.cpu_only;
+			s->o.native_internals = s->options.native_internals;
 		}
 	}
 	return 0;

@@ -32,6 +32,7 @@ struct session_options {
 	uint32_t frequency_hz; /* of the profile */
 	double max_overhead;   /* share of the task's time that looking at its switches may take */
 	bool cpu_only;	       /* the profile leaves waits away */
+	bool native_internals; /* the interpreter's own frames are shown */
 	bool follow_children;
 	bool live; /* status line on stderr */
 	bool colour;

@@ -1,5 +1,6 @@
 /* stream.c - see stream.h */
 #include "session/stream.h"
+#include "bpf/python.h"
 
 #include <errno.h>
 #include <string.h>
@@ -73,8 +74,15 @@ static size_t stack_bytes(const struct event_header *h)
 	return sizeof(*e) + (size_t)e->frame_count * sizeof(uint64_t);
 }
 
+static size_t code_bytes(const struct event_header *h)
+{
+	const struct code_event *e = (const struct code_event *)h;
+
+	return sizeof(*e) + e->lines_bytes;
+}
+
 static const struct {
-	size_t bytes; /* exactly; of a stack, its head */
+	size_t bytes; /* exactly; of a stack and of a code object, its head */
 	int (*apply)(struct stream *s, const struct event_header *h); /* -ESRCH: late */
 } handlers[] = {
 	[EV_PROCESS] = { sizeof(struct process_event), on_process },
@@ -86,6 +94,7 @@ static const struct {
 	[EV_THREAD_END] = { sizeof(struct thread_event), on_profile },
 	[EV_STACK] = { sizeof(struct stack_event), on_profile },
 	[EV_MARKS] = { sizeof(struct marks_event), on_profile },
+	[EV_CODE] = { sizeof(struct code_event), on_profile },
 };
 
 void stream_record(void *context, const void *record, size_t bytes)
@@ -99,7 +108,9 @@ void stream_record(void *context, const void *record, size_t bytes)
 		s->malformed++;
 		return;
 	}
-	wanted = h->type == EV_STACK ? stack_bytes(h) : handlers[h->type].bytes;
+	wanted = h->type == EV_STACK  ? stack_bytes(h)
+		 : h->type == EV_CODE ? code_bytes(h)
+				      : handlers[h->type].bytes;
 	if (h->size != wanted || bytes < wanted) {
 		s->malformed++;
 		return;

@@ -41,6 +41,7 @@ static void entry_free(struct entry *e)
 	free(e->path);
 	free(e->root);
 	free(e->problem);
+	free(e->file.python);
 	free(e);
 }
 

@@ -40,6 +40,7 @@ struct file {
 	struct inspect_segment segments[INSPECT_SEGMENTS_MAX];
 	uint32_t segment_count;
 	bool vdso;
+	struct inspect_python *python; /* NULL: no interpreter, or not known yet */
 };
 
 /** All borrowed; @cache may be NULL. Raises the limit of open files to what is allowed. */

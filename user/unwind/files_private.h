@@ -30,6 +30,7 @@ struct entry {
 	uint64_t asked_ns, idle_ns; /* idle: refs are 0 since */
 	uint64_t retry_ns;	    /* 0: not to be tried again */
 	bool changed;
+	bool python_asked;
 	char *path, *root, *problem;
 	struct entry *next_placed, *next_wanted;
 	UT_hash_handle hh; /* by identity; not the unreadable ones */
@@ -60,6 +61,8 @@ struct entry *files_entry(const struct files *f, uint32_t number); /* NULL: ther
 
 /** It has no rows: @problem is taken over; NULL: not even memory for that. */
 void files_entry_fail(struct entry *e, enum file_state state, char *problem);
+/** Is it an interpreter? Its segments are known. (files_python.c) */
+void files_python_want(struct entry *e);
 /** Its rows are needed. */
 void files_want(struct entry *e);
 

@@ -108,6 +108,7 @@ static void entry_describe(struct entry *e, const struct inspect_rows *rows)
 static void rows_take(struct entry *e, const struct inspect_rows *rows)
 {
 	entry_describe(e, rows);
+	files_python_want(e);
 	if (rows->first & ((1 << BUCKET_SHIFT) - 1))
 		files_entry_fail(e, FILE_WITHOUT, strdup("its rows are malformed"));
 	else if (!rows->row_count || !rows->bucket_count)

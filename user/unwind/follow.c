@@ -207,6 +207,7 @@ static int process_show(struct follow *f, struct process *p, uint64_t now_ns)
 	p->changed = false;
 	entry.first = p->image->first;
 	entry.count = p->image->count;
+	entry.python = p->image->python;
 	if (p->shown && !memcmp(&entry, &p->entry, sizeof(entry)))
 		return 0;
 	p->entry = entry;
@@ -296,15 +297,11 @@ bool follow_find(const struct follow *f, uint32_t tgid, uint64_t address, struct
 	return true;
 }
 
-bool follow_range(const struct follow *f, uint32_t tgid, uint32_t *ret_first, uint32_t *ret_count)
+const struct unwind_process *follow_shown(const struct follow *f, uint32_t tgid)
 {
 	struct process *p = follow_find_tgid(f, tgid);
 
-	if (!p || !p->shown || p->gone_ns)
-		return false;
-	*ret_first = p->entry.first;
-	*ret_count = p->entry.count;
-	return true;
+	return p && p->shown && !p->gone_ns ? &p->entry : NULL;
 }
 
 void follow_stats(const struct follow *f, struct unwinder_stats *ret)

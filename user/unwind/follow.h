@@ -41,8 +41,8 @@ uint64_t follow_due(const struct follow *f);
 bool follow_busy(const struct follow *f); /* a process is known whose mappings are not */
 
 bool follow_find(const struct follow *f, uint32_t tgid, uint64_t address, struct mapping *ret);
-/** The range that walks use now. False: none. */
-bool follow_range(const struct follow *f, uint32_t tgid, uint32_t *ret_first, uint32_t *ret_count);
+/** What walks of the process use now; valid until the next call. NULL: nothing. */
+const struct unwind_process *follow_shown(const struct follow *f, uint32_t tgid);
 
 /** Fills mappings, rescans and lost_events. */
 void follow_stats(const struct follow *f, struct unwinder_stats *ret);

@@ -28,6 +28,7 @@ void image_put(struct image *image, struct mappings *mappings, uint64_t now_ns)
 	if (!image || --image->refs)
 		return;
 	mappings_give(mappings, image->first, image->count, now_ns);
+	pythons_give(mappings_pythons(mappings), image->python);
 	areas_clear(&image->areas);
 	free(image);
 }
@@ -90,11 +91,27 @@ static uint32_t image_lay_out(struct image *image, const struct files *files, st
 	return count;
 }
 
+/* The first interpreter counts: of two in one process the walk could follow only one. */
+static uint32_t image_python(const struct image *image, const struct files *files,
+			     struct pythons *pythons)
+{
+	for (size_t i = 0; i < image->areas.count; i++) {
+		const struct area *area = &image->areas.list[i];
+		const struct file *file = files_get(files, area->file);
+		uint64_t bias;
+
+		if (file && file->python && layout_bias(area, file, &bias))
+			return pythons_take(pythons, area->file, file->python, bias);
+	}
+	return 0;
+}
+
 int image_write(struct image *image, const struct files *files, struct mappings *mappings,
 		uint64_t now_ns)
 {
 	static struct mapping list[PROCESS_MAPPINGS_MAX]; /* 128 KiB; one thread */
-	uint32_t count, first;
+	struct pythons *pythons = mappings_pythons(mappings);
+	uint32_t count, first, python;
 	int err;
 
 	if (!image->dirty)
@@ -109,6 +126,9 @@ int image_write(struct image *image, const struct files *files, struct mappings 
 	mappings_give(mappings, image->first, image->count, now_ns);
 	image->first = first;
 	image->count = count;
+	python = image_python(image, files, pythons);
+	pythons_give(pythons, image->python); /* after it was taken, if it is the same */
+	image->python = python;
 	image->dirty = false;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct image {
 	uint32_t first, count; /* its range of mappings */
 	uint64_t next_ns;      /* not written anew before */
 	uint32_t refused;      /* areas that found no room, last time */
+	uint32_t python;       /* number of its interpreter's layout; 0: none */
 };
 
 struct image *image_new(const struct areas_watch *watch); /* with one reference; NULL: no memory */

@@ -26,6 +26,16 @@ static bool elf_address(const struct area *area, const struct file *file, uint64
 	return false;
 }
 
+bool layout_bias(const struct area *area, const struct file *file, uint64_t *ret)
+{
+	uint64_t address;
+
+	if (!elf_address(area, file, &address))
+		return false;
+	*ret = area->start - address;
+	return true;
+}
+
 static size_t add(struct mapping *list, size_t count, uint64_t start, uint64_t end,
 		  const struct mapping *like, enum mapping_kind kind)
 {

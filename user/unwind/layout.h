@@ -19,4 +19,7 @@
 size_t layout_area(const struct area *area, const struct file *file,
 		   struct mapping ret[AREA_MAPPINGS_MAX]);
 
+/** Address in the process minus address in the ELF file. False: it cannot be told. */
+bool layout_bias(const struct area *area, const struct file *file, uint64_t *ret);
+
 #endif

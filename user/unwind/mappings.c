@@ -18,9 +18,10 @@ struct mappings {
 	int processes;
 	struct mapping *array;
 	struct ranges *ranges;
+	struct pythons *pythons;
 };
 
-int mappings_new(int array, int processes, struct mappings **ret)
+int mappings_new(int array, int processes, int pythons, struct mappings **ret)
 {
 	struct mappings *m = calloc(1, sizeof(*m));
 	int flags = array < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, err = 0;
@@ -36,6 +37,8 @@ int mappings_new(int array, int processes, struct mappings **ret)
 	}
 	if (!err && !m->ranges)
 		err = -ENOMEM;
+	if (!err)
+		err = pythons_new(pythons, &m->pythons);
 	if (err)
 		mappings_free(m);
 	else
@@ -50,7 +53,13 @@ void mappings_free(struct mappings *m)
 	if (m->array)
 		munmap(m->array, ARRAY_BYTES);
 	ranges_free(m->ranges);
+	pythons_free(m->pythons);
 	free(m);
+}
+
+struct pythons *mappings_pythons(struct mappings *m)
+{
+	return m->pythons;
 }
 
 int mappings_write(struct mappings *m, const struct mapping *list, uint32_t count,

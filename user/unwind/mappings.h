@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 #include "bpf/unwind.h"
+#include "unwind/pythons.h"
 
 struct mappings;
 
-/** @array: map of struct mapping; @processes: map tgid → struct unwind_process; both borrowed; -1:
- * memory that no BPF program sees (tests). */
-int mappings_new(int array, int processes, struct mappings **ret);
+/** @array: map of struct mapping; @processes: map tgid → struct unwind_process; @pythons: map of
+ * struct python_layout; all borrowed; -1: memory that no BPF program sees (tests). */
+int mappings_new(int array, int processes, int pythons, struct mappings **ret);
 void mappings_free(struct mappings *m); /* NULL is fine */
 
 /** Writes a range of @count (0 is fine). 0; -EAGAIN: no room until older ranges have rested;
@@ -29,6 +30,7 @@ int mappings_show(struct mappings *m, uint32_t tgid, const struct unwind_process
 /** Its entry goes, if it is that process's. */
 void mappings_hide(struct mappings *m, uint32_t tgid, uint64_t start_ns);
 
+struct pythons *mappings_pythons(struct mappings *m);
 const struct mapping *mappings_at(const struct mappings *m, uint32_t i); /* NULL: out of range */
 uint32_t mappings_used(const struct mappings *m); /* without those that rest */
 

@@ -13,10 +13,17 @@
 #include "unwind/space.h"
 #include "unwind/unwinder.h"
 
-/** @first, @count: the process's range of mappings. Otherwise as unwinder_outside(). */
-enum unwind_outcome outside_walk(struct space *space, const struct mappings *mappings,
-				 uint32_t first, uint32_t count, struct peek *peek, pid_t pid,
-				 const struct unwind_registers *registers, uint64_t *frames,
-				 size_t *ret_count);
+/* What a walk reads from, all borrowed. */
+struct outside_tables {
+	struct space *space;
+	struct mappings *mappings;
+	struct peek *peek;
+};
+
+/** @process: what walks of it use. Otherwise as unwinder_outside(). */
+enum unwind_outcome outside_walk(const struct outside_tables *tables,
+				 const struct unwind_process *process, pid_t pid,
+				 const struct unwind_registers *registers, unwind_code_fn *code,
+				 void *context, uint64_t *frames, size_t *ret_count);
 
 #endif

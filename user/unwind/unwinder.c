@@ -68,7 +68,8 @@ int unwinder_new(const struct unwinder_config *config, struct unwinder **ret,
 	if (!err)
 		err = space_new(config->maps.chunks, &u->space);
 	if (!err)
-		err = mappings_new(config->maps.mappings, config->maps.processes, &u->mappings);
+		err = mappings_new(config->maps.mappings, config->maps.processes,
+				   config->maps.pythons, &u->mappings);
 	/* a run without a cache is only slower to start */
 	if (!err && config->cache)
 		cache_new(config->cache, config->cache_bytes, &u->cache);
@@ -217,16 +218,30 @@ bool unwinder_find(const struct unwinder *u, uint32_t tgid, uint64_t address, st
 }
 
 enum unwind_outcome unwinder_outside(struct unwinder *u, uint32_t tgid, uint32_t pid,
-				     const struct unwind_registers *registers, uint64_t *frames,
-				     size_t *ret_count)
+				     const struct unwind_registers *registers, unwind_code_fn *code,
+				     void *context, uint64_t *frames, size_t *ret_count)
 {
-	uint32_t first, count;
+	const struct outside_tables tables = { u->space, u->mappings, u->peek };
+	const struct unwind_process *process = follow_shown(u->follow, tgid);
 
 	*ret_count = 0;
-	if (!follow_range(u->follow, tgid, &first, &count))
+	if (!process)
 		return UNWIND_NO_PROCESS;
-	return outside_walk(u->space, u->mappings, first, count, u->peek, pid, registers, frames,
-			    ret_count);
+	return outside_walk(&tables, process, pid, registers, code, context, frames, ret_count);
+}
+
+size_t unwinder_memory(struct unwinder *u, uint32_t pid, uint64_t address, void *ret, size_t bytes)
+{
+	return peek_read(u->peek, pid, ret, bytes, address);
+}
+
+void unwinder_python(const struct unwinder *u, struct unwinder_python *ret)
+{
+	const struct pythons *pythons = mappings_pythons(u->mappings);
+
+	pythons_counts(pythons, ret->counts);
+	ret->refused = pythons_refused(pythons);
+	ret->problem = pythons_problem(pythons);
 }
 
 void unwinder_stats(const struct unwinder *u, struct unwinder_stats *ret)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bpf/python.h"
 #include "bpf/unwind.h"
 #include "inspect/inspect.h"
 #include "lib/problem.h"
@@ -30,6 +31,7 @@ struct unwinder_maps {
 			  inner    maps with BPF_F_MMAPABLE */
 	int mappings;  /* ARRAY of struct mapping, MAPPINGS_MAX, BPF_F_MMAPABLE */
 	int processes; /* HASH tgid → struct unwind_process */
+	int pythons;   /* ARRAY of struct python_layout; -1: Python is not looked at */
 };
 
 struct unwinder_config {
@@ -77,6 +79,7 @@ struct unwind_file {
 	uint32_t build_id_bytes;
 	uint64_t text_first, text_end;
 	const char *problem; /* why it has no rows; NULL: it has */
+	bool python;	     /* an interpreter of Python */
 };
 
 /** File number 1 and up, as in frames; NULL: unknown. Files are never forgotten within a run, at
@@ -89,15 +92,32 @@ bool unwinder_find(const struct unwinder *u, uint32_t tgid, uint64_t address, st
 /* Registers of a thread that waits, as the kernel saved them. */
 struct unwind_registers {
 	uint64_t pc, sp, bp, bx;
+	uint64_t thread_pointer; /* fs base */
 };
+
+/* Called for every code object of Python that is new: as the ring's record of it, without a header.
+ */
+typedef void unwind_code_fn(void *context, const struct code_event *code, size_t bytes);
 
 /**
  * Unwinds a thread of another process from outside, with the same step and rows as the kernel.
  * @pid: the process as we see it. @frames: room for FRAMES_MAX. Returns the outcome.
  */
 enum unwind_outcome unwinder_outside(struct unwinder *u, uint32_t tgid, uint32_t pid,
-				     const struct unwind_registers *registers, uint64_t *frames,
-				     size_t *ret_count);
+				     const struct unwind_registers *registers, unwind_code_fn *code,
+				     void *context, uint64_t *frames, size_t *ret_count);
+
+/** Reads @bytes of a process's memory at @address, for what a record had no room for. Returns how
+ * many could be. */
+size_t unwinder_memory(struct unwinder *u, uint32_t pid, uint64_t address, void *ret, size_t bytes);
+
+/* Python frames in the walks of the run. */
+struct unwinder_python {
+	uint64_t counts[PYTHON_COUNTS];
+	uint64_t refused;    /* interpreters without room */
+	const char *problem; /* why one could not be read; NULL: none */
+};
+void unwinder_python(const struct unwinder *u, struct unwinder_python *ret);
 
 struct unwinder_stats {
 	uint64_t files, files_without_rows, rows, table_bytes, chunks;

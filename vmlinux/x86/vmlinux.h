@@ -30,6 +30,7 @@ struct upid;
 struct pid;
 struct signal_struct;
 struct thread_info;
+struct thread_struct;
 struct task_struct;
 struct bpf_iter_meta;
 struct bpf_iter__task;
@@ -92,6 +93,10 @@ struct thread_info {
 	u32 cpu;
 };
 
+struct thread_struct {
+	long unsigned int fsbase;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -118,6 +123,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct thread_struct thread;
 };
 
 struct bpf_iter_meta {

@@ -5,8 +5,8 @@
 const flame = (() => {
 	const ROW = 20, CULL = 0.5;
 	/* hue, saturation, lightness by kind of function, in the light and in the dark */
-	const light = [[26, 92, 68], [46, 88, 62], [206, 62, 77], [355, 70, 78]];
-	const dark = [[24, 52, 40], [43, 48, 36], [207, 36, 37], [352, 38, 42]];
+	const light = [[26, 92, 68], [53, 86, 62], [206, 62, 77], [355, 70, 78], [80, 46, 75]];
+	const dark = [[24, 52, 40], [52, 50, 34], [207, 36, 37], [352, 38, 42], [82, 30, 33]];
 
 	function hash(text) {
 		let h = 5381;
@@ -23,13 +23,13 @@ const flame = (() => {
 		let width = 0, height = 0, rows = 0, letter = 7, waiting = false;
 		let boxes = {n: 0, x: new Float32Array(4096), w: new Float32Array(4096),
 			     row: new Int32Array(4096), node: new Int32Array(4096)};
-		let hits = null, names = new Map(), colours = new Map(), css = {};
+		let hits = null, names = new Map(), fills = new Map(), css = {};
 
 		function readTheme() {
 			const style = getComputedStyle(document.documentElement);
 			for (const name of ['card', 'text', 'muted', 'line', 'accent', 'match', 'grid'])
 				css[name] = style.getPropertyValue(`--${name}`).trim();
-			colours = new Map();
+			fills = new Map();
 		}
 
 		function name(node) {
@@ -44,19 +44,19 @@ const flame = (() => {
 
 		function colour(node) {
 			const kind = view.kind[node], id = view.id[node], key = kind * 0x8000000 + id;
-			let found = colours.get(key);
+			let found = fills.get(key);
 			if (found)
 				return found;
 			const h = hash(name(node)), night = scheme.matches;
 			if (kind === profile.CAUSE) {
-				found = profileview.causeColour(id);
-			} else if (kind === profile.FUNCTION) {
-				const [hue, saturation, l] = (night ? dark : light)[p.kinds[id]] || light[0];
+				found = colours.cause(id);
+			} else if (kind === profile.FUNCTION || kind === profile.GROUP) {
+				const [hue, saturation, l] = (night ? dark : light)[profile.codeKind(kind, id)] || light[0];
 				found = `hsl(${hue + h % 17 - 8} ${saturation}% ${l + (h >>> 8) % 9 - 4}%)`;
 			} else {
 				found = night ? '#303c4a' : '#d5dce5';
 			}
-			colours.set(key, found);
+			fills.set(key, found);
 			return found;
 		}
 
@@ -88,9 +88,11 @@ const flame = (() => {
 				box(x, view.total[node] * scale, view.depth[node], node);
 				for (const child of view.children(node)) {
 					const w = view.total[child] * scale;
-					if (w < CULL)
+					/* in the order of time a wide one may follow a narrow one */
+					if (w < CULL && !view.inTime)
 						break;
-					stack.push(child, left);
+					if (w >= CULL)
+						stack.push(child, left);
 					left += w;
 				}
 			}

@@ -6,8 +6,9 @@
  * Typed arrays throughout: a change of the filter is one pass over the samples.
  */
 const profile = (() => {
-	const ALL = 0, PROCESS = 1, THREAD = 2, FUNCTION = 3, CAUSE = 4;
-	const kindNames = ['own code', 'own Python', 'library', 'kernel'];
+	const ALL = 0, PROCESS = 1, THREAD = 2, FUNCTION = 3, CAUSE = 4, GROUP = 5;
+	const kindNames = ['own code', 'own Python', 'library', 'kernel', 'Python library'];
+	const LIBRARY = 2, PYTHON_LIBRARY = 4;
 	let p = null;
 
 	async function read(block) {
@@ -87,7 +88,7 @@ const profile = (() => {
 	async function load() {
 		const block = document.getElementById('profile');
 		if (block)
-			p = unpack(await read(block));
+			p = viewshapes.withGroups(unpack(await read(block)));
 		return p;
 	}
 
@@ -179,7 +180,7 @@ const profile = (() => {
 			if (i >= summed || grown.has(i))
 				return grown.get(i) || none;
 			const part = v.list.subarray(v.start[i], v.start[i + 1]);
-			if (!v.sorted[i]) {
+			if (!v.sorted[i] && !v.inTime) {
 				v.sorted[i] = 1;
 				part.sort((a, b) => v.total[b] - v.total[a] || a - b);
 			}
@@ -400,9 +401,19 @@ const profile = (() => {
 	function nameOf(kind, id) {
 		const names = [
 			() => 'all', () => p.processes[id].name, () => threadName(id), () => p.names[id],
-			() => p.causes[id].name
+			() => p.causes[id].name, () => p.groupNames[id]
 		];
 		return names[kind]();
+	}
+
+	/* Whose code it is: an index of kindNames. */
+	function codeKind(kind, id) {
+		return kind === GROUP ? p.groupKinds[id] : p.kinds[id];
+	}
+
+	function isLibrary(kind, id) {
+		const code = kind === FUNCTION || kind === GROUP ? codeKind(kind, id) : -1;
+		return code === LIBRARY || code === PYTHON_LIBRARY;
 	}
 
 	/* "file.py:12 · module", or '' */
@@ -418,7 +429,7 @@ const profile = (() => {
 	}
 
 	return {
-		load, topDown, callers, functions, shares, overTime, nameOf, placeOf, threadName, kindNames,
-		ALL, PROCESS, THREAD, FUNCTION, CAUSE,
+		load, wanted, newView, sum, interner, codeKind, isLibrary, topDown, callers, functions, shares, overTime, nameOf, placeOf, threadName, kindNames,
+		ALL, PROCESS, THREAD, FUNCTION, CAUSE, GROUP,
 	};
 })();

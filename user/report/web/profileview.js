@@ -3,79 +3,14 @@
  *	threads, causes, range of time ──► filter ──► flame graph │ tree │ table, timeline, shares
  */
 const profileview = (() => {
-	const {element, facts} = data;
-	const told = (data.manifest.diagnostics || {}).profile || {};
+	const {element} = data;
 	const THREADS_MAX = 400;
-	/* hue, saturation by what the kernel waits for; others take the next free hue */
-	const known = {
-		cpu: [26, 90], lock: [275, 45], futex: [275, 45], 'run queue': [350, 62], runqueue: [350, 62],
-		'run-queue': [350, 62], sleep: [215, 14], disk: [95, 34], io: [95, 34], file: [95, 34],
-		network: [168, 46], socket: [168, 46], poll: [232, 42], pipe: [188, 40], child: [60, 40],
-		'page fault': [325, 48], fault: [325, 48], memory: [325, 48], unknown: [30, 8]
-	};
 	const parts = {};
 	let p = null, graph = null, tree = null, table = null, strip = null;
-	let filter = null, view = null, mode = 'flame', direction = 'down', split = '', wanted = '';
-	let chips = [], dark = null;
-
-	function causeColour(id) {
-		const name = p.causes[id].name.replace(/^\[|\]$/g, ''), night = dark.matches;
-		const [hue, saturation] = (Object.hasOwn(known, name) && known[name]) ||
-			[(id * 67 + 140) % 360, 38];
-		return p.running[id] ? `hsl(${hue} ${night ? 62 : 92}% ${night ? 48 : 62}%)` :
-			`hsl(${hue} ${Math.round(saturation * (night ? 0.7 : 1))}% ${night ? 42 : 76}%)`;
-	}
-
-	/* The middle of the colours that flame.js spreads. */
-	function kindColour(kind, id) {
-		const night = dark.matches;
-		if (kind === profile.CAUSE)
-			return causeColour(id);
-		if (kind !== profile.FUNCTION)
-			return night ? '#4a586a' : '#c3ccd7';
-		return (night ? ['hsl(24 52% 46%)', 'hsl(43 48% 44%)', 'hsl(207 36% 45%)', 'hsl(352 38% 50%)'] :
-			['hsl(26 92% 64%)', 'hsl(46 88% 56%)', 'hsl(206 62% 70%)', 'hsl(355 70% 72%)'])[p.kinds[id]];
-	}
+	let filter = null, view = null, mode = 'flame', direction = 'down', split = '', group = '', wanted = '';
+	let chips = [];
 
 	const seconds = (marks) => data.seconds(marks * p.seconds);
-
-	function tile(title, value, note) {
-		const div = element('div', 'tile');
-		div.append(element('dt', '', title), element('dd', 'number', value), element('dd', 'note', note));
-		return div;
-	}
-
-	/* Exact totals where the kernel gave them, else what was sampled. */
-	function tiles() {
-		const sums = profile.shares(filter), all = sums.byCause.reduce((a, b) => a + b, 0);
-		const running = sums.byCause.reduce((a, m, i) => a + m * p.running[i], 0);
-		const waits = [...sums.byCause.keys()].filter((i) => !p.running[i])
-			.sort((a, b) => sums.byCause[b] - sums.byCause[a]);
-		const fidelity = told.fidelity || {}, complete = told.stacks_complete_ratio;
-		const ratio = (v) => data.isNumber(v) ? v.toFixed(3) : '–';
-		const first = tile('Thread time', seconds(all), `${data.count(p.threads.length)} threads, ` +
-			`${data.count(all)} marks`);
-		first.classList.add('main');
-		const percent = data.isNumber(complete) ?
-			`${(Math.floor(complete * 1e4) / 100).toFixed(complete === 1 ? 0 : 2)} %` : '–';
-		return [
-			first,
-			tile('On the CPU', seconds(running), `${data.percent(all ? running / all : 0)} of thread time`),
-			tile('Largest wait', waits.length ? seconds(sums.byCause[waits[0]]) : '–',
-			     waits.length ? p.causes[waits[0]].name : 'no waits were sampled'),
-			tile('Stacks complete', percent, outcomes() || 'none was cut'),
-			tile('Sampled / exact', ratio(fidelity.cpu), `CPU; run queue ${ratio(fidelity.run_queue)}, ` +
-				`blocked ${ratio(fidelity.blocked)}`),
-			tile('Sampling', data.isNumber(told.frequency_hz) ? `${told.frequency_hz} Hz` : '–',
-			     `a mark every ${(p.seconds * 1000).toFixed(1)} ms`)
-		];
-	}
-
-	function outcomes() {
-		return Object.entries(told.stacks && typeof told.stacks === 'object' ? told.stacks : {})
-			.filter(([name, n]) => name !== 'complete' && n > 0)
-			.map(([name, n]) => `${name} ${data.count(n)}`).join(', ');
-	}
 
 	function button(text, act, title) {
 		const b = element('button', '', text);
@@ -180,22 +115,10 @@ const profileview = (() => {
 		const {byCause} = profile.shares(filter), all = byCause.reduce((a, b) => a + b, 0);
 		for (const c of chips) {
 			c.input.checked = !!filter.causes[c.i];
-			c.swatch.style.background = causeColour(c.i);
+			c.swatch.style.background = colours.cause(c.i);
 			c.share.textContent = data.percent(all ? byCause[c.i] / all : 0);
 			c.label.classList.toggle('off', !filter.causes[c.i]);
 		}
-	}
-
-	function legend() {
-		const box = element('p', 'legend');
-		profile.kindNames.forEach((text, kind) => {
-			if (!p.kinds.includes(kind))
-				return;
-			const swatch = element('span', 'swatch');
-			swatch.style.background = kindColour(profile.FUNCTION, p.kinds.indexOf(kind));
-			box.append(swatch, element('span', '', text));
-		});
-		return box;
 	}
 
 	function searchBox() {
@@ -208,6 +131,8 @@ const profileview = (() => {
 			showHits();
 		});
 		input.addEventListener('keydown', (event) => {
+			if (event.key === 'Enter' && mode === 'tree')
+				tree.nextHit();
 			if (event.key !== 'Escape')
 				return;
 			setSearch('');
@@ -248,7 +173,7 @@ const profileview = (() => {
 			`${found.n === 1 ? 'call' : 'calls'}`;
 		graph.setHits(found && found.hits);
 		if (mode === 'tree')
-			tree.setHits(found && found.hits);
+			tree.setHits(found && found.hits, wanted);
 	}
 
 	function describe(node) {
@@ -335,12 +260,18 @@ const profileview = (() => {
 		return box;
 	}
 
+	function showOrder() {
+		parts.order.hidden = direction !== 'time' || mode === 'table';
+	}
+
 	function setMode(value) {
 		mode = value;
 		parts.flameBox.hidden = mode !== 'flame';
-		parts.tree.hidden = mode !== 'tree';
 		parts.table.hidden = mode !== 'table';
-		parts.directions.box.hidden = parts.splits.hidden = mode === 'table';
+		parts.directions.box.hidden = parts.splits.hidden = parts.groups.hidden = mode === 'table';
+		showOrder();
+		parts.folds.hidden = mode !== 'tree';
+		parts.treeBox.hidden = mode !== 'tree';
 		parts.modes.mark();
 		showView();
 	}
@@ -349,24 +280,47 @@ const profileview = (() => {
 		direction = value;
 		graph.setUp(value === 'flame');
 		parts.directions.mark();
-		parts.split.disabled = direction === 'up';
+		parts.split.disabled = direction === 'up' || direction === 'time';
+		parts.group.disabled = direction === 'time';
+		showOrder();
 		build();
 	}
 
-	function splitSelect() {
-		const label = element('label', 'field', 'Split by '), select = element('select');
-		for (const [value, text] of [['', 'nothing'], ['process', 'process'], ['thread', 'thread']]) {
-			const o = element('option', '', text);
-			o.value = value;
-			select.append(o);
+	function select(text, options, value, set) {
+		const label = element('label', 'field', text), box = element('select');
+		for (const [key, name] of options) {
+			const o = element('option', '', name);
+			o.value = key;
+			box.append(o);
 		}
-		select.value = split;
-		select.addEventListener('change', () => {
-			split = select.value;
+		box.value = value;
+		box.addEventListener('change', () => {
+			set(box.value);
 			build();
 		});
-		parts.split = select;
-		label.append(select);
+		label.append(box);
+		return {label, box};
+	}
+
+	function shapeSelects() {
+		const splits = select('Split by ', [['', 'nothing'], ['process', 'process'], ['thread', 'thread']],
+				      split, (value) => {
+			split = value;
+		});
+		const groups = select('Group by ', [['', 'function'], ['file', 'file'], ['module', 'module']], group,
+				      (value) => {
+			group = value;
+		});
+		[parts.split, parts.splits, parts.group, parts.groups] =
+			[splits.box, splits.label, groups.box, groups.label];
+	}
+
+	function foldBox() {
+		const label = element('label', 'field fold'), input = element('input');
+		input.type = 'checkbox';
+		input.checked = true;
+		input.addEventListener('change', () => tree.setFolding(input.checked));
+		label.append(input, element('span', '', 'Collapse library code'));
 		return label;
 	}
 
@@ -377,10 +331,12 @@ const profileview = (() => {
 		parts.directions = choice('Direction', [
 			['down', 'Top down', 'callers above what they call'],
 			['flame', 'Bottom up', 'the same, the task at the bottom'],
-			['up', 'Callers', 'inverted: what took the time, below it who called']
+			['up', 'Callers', 'inverted: what took the time, below it who called'],
+			['time', 'In time', 'thread by thread, calls in the order of time']
 		], () => direction, setDirection);
-		parts.splits = splitSelect();
-		bar.append(parts.modes.box, parts.directions.box, parts.splits, searchBox());
+		shapeSelects();
+		parts.folds = foldBox();
+		bar.append(parts.modes.box, parts.directions.box, parts.splits, parts.groups, parts.folds, searchBox());
 		return bar;
 	}
 
@@ -394,7 +350,7 @@ const profileview = (() => {
 		parts.details.id = 'flame-details';
 		parts.details.setAttribute('aria-live', 'polite');
 		parts.flameBox = element('div', 'flame-box');
-		parts.flameBox.append(parts.crumbs, flamePanel(), parts.details, legend());
+		parts.flameBox.append(parts.crumbs, flamePanel(), parts.details, colours.legend());
 		parts.tree = element('div', 'scroll tall');
 		parts.table = element('div', 'scroll tall');
 		tree = calltree.make(p, parts.tree, {
@@ -410,7 +366,11 @@ const profileview = (() => {
 			}
 		});
 		head.append(toolbar());
-		card.append(head, parts.flameBox, parts.tree, parts.table);
+		parts.order = element('p', 'hint');
+		parts.order.hidden = true;
+		parts.treeBox = element('div');
+		parts.treeBox.append(parts.tree, colours.legend());
+		card.append(head, parts.order, parts.flameBox, parts.treeBox, parts.table);
 		return card;
 	}
 
@@ -463,48 +423,15 @@ const profileview = (() => {
 		return card;
 	}
 
-	/* What the kernel counted for every thread, beside what was sampled. */
-	function threadsCard() {
-		const card = element('section', 'card threads'), head = element('div', 'card-head');
-		const list = data.objects(told.threads), t = element('table'), body = element('tbody');
-		const titles = ['Thread', 'Process', 'Wall, sampled', 'CPU', 'Run queue', 'Blocked'];
-		const thead = element('thead'), tr = element('tr');
-		head.append(element('h2', '', 'Threads'), element('p', 'hint',
-			'CPU, run queue and blocked are the kernel’s exact times' +
-			(told.threads_omitted > 0 ? `; ${data.count(told.threads_omitted)} more threads are not listed` : '')));
-		titles.forEach((text, i) => {
-			const th = element('th', i > 1 ? 'number' : '', text);
-			th.scope = 'col';
-			tr.append(th);
-		});
-		thead.append(tr);
-		const time = (v) => element('td', 'number', data.isNumber(v) ? data.seconds(v) : '–');
-		for (const thread of list) {
-			const row = element('tr'), name = element('td'), process = element('td', 'name', thread.process || '?');
-			const at = p.threads.findIndex((x) => x.tid === thread.tid &&
-				(!data.isNumber(thread.pid) || p.processes[x.process].pid === thread.pid));
-			const label = `${thread.name || '?'}${String(thread.name).endsWith(`-${thread.tid}`) ? '' : `-${thread.tid}`}`;
-			if (at >= 0) {
-				const link = button(data.visible(label), () => setWho(`t${at}`), 'show this thread only');
-				link.classList.add('link', 'name');
-				name.append(link);
-			} else {
-				name.append(element('span', 'name', label));
-			}
-			row.append(name, process, time(thread.marks * p.seconds), time(thread.cpu_s),
-				   time(thread.run_queue_s), time(thread.blocked_s));
-			body.append(row);
-		}
-		t.append(thead, body);
-		const scroll = element('div', 'scroll');
-		scroll.append(t);
-		card.append(head, scroll);
-		return list.length ? card : null;
-	}
-
 	/* The filter or the shape has changed: the tree anew. */
 	function build() {
-		view = direction === 'up' ? profile.callers(filter) : profile.topDown(filter, split);
+		view = direction === 'up' ? profile.callers(filter) : direction === 'time' ?
+			viewshapes.inTime(p, filter) : profile.topDown(filter, split);
+		if (direction === 'time')
+			parts.order.textContent = 'in the order of time; within ' +
+				`${data.seconds(view.slices * p.sliceSeconds)} the order is not known`;
+		else if (group)
+			view = viewshapes.grouped(p, view, group);
 		showView();
 	}
 
@@ -540,29 +467,29 @@ const profileview = (() => {
 		filter = {thread: -1, process: -1, causes: new Uint8Array(p.causes.length).fill(1), from: 0, to: Infinity};
 		if (p.processes.length > 1)
 			split = 'process';
-		list.append(...tiles());
+		list.append(...profilefacts.tiles(p, filter));
 		panel.append(list, timeCard(), filterCard(), viewCard());
-		const threads = threadsCard();
+		const threads = profilefacts.threads(p, setWho);
 		if (threads)
 			panel.append(threads);
 		view = profile.topDown(filter, split);
 		setMode('flame');
 		update();
 		addEventListener('keydown', shortcut);
-		dark.addEventListener('change', () => {
+		colours.dark.addEventListener('change', () => {
 			fillChips();
-			const now = panel.querySelector('.legend');
-			now.replaceWith(legend());
+			for (const now of panel.querySelectorAll('.legend'))
+				now.replaceWith(colours.legend());
 			showView();
 		});
 	}
 
 	/* True when there is a profile to show. */
 	async function make(panel) {
-		dark = matchMedia('(prefers-color-scheme: dark)');
 		parts.panel = panel;
 		try {
 			p = await profile.load();
+			colours.start(p);
 		} catch (error) {
 			panel.append(element('p', 'plain', typeof DecompressionStream === 'undefined' ?
 				'The profile needs a browser with DecompressionStream (2023 or newer).' :
@@ -577,6 +504,6 @@ const profileview = (() => {
 	}
 
 	/* Tab shown or hidden: canvases have no size while hidden; ResizeObserver tells them. */
-	return {make, causeColour, kindColour, choose: (from, to) => strip && strip.choose(from, to),
+	return {make, choose: (from, to) => strip && strip.choose(from, to),
 		has: () => !!(p && strip)};
 })();

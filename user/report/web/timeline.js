@@ -53,7 +53,7 @@ const timeline = (() => {
 					const h = marks[b * causes + c] / (most || 1) * room;
 					if (!h)
 						continue;
-					context.fillStyle = profileview.causeColour(c);
+					context.fillStyle = colours.cause(c);
 					const x = Math.round(b * step * ratio) / ratio;
 					const right = Math.round((b + 1) * step * ratio) / ratio;
 					context.fillRect(x, y - h, right - x, h);

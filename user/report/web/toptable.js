@@ -36,7 +36,7 @@ const toptable = (() => {
 			const tr = element('tr'), name = element('td', 'call');
 			const button = element('button', 'link name', p.names[f]);
 			const swatch = element('span', 'swatch');
-			swatch.style.background = profileview.kindColour(profile.FUNCTION, f);
+			swatch.style.background = colours.of(profile.FUNCTION, f);
 			button.type = 'button';
 			button.title = data.visible(`search for ${p.names[f]}`);
 			button.addEventListener('click', () => on.search(p.names[f]));
