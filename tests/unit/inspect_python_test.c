@@ -320,6 +320,7 @@ static const char source[] =
     "#ifndef RUNTIME_SIZE\n#define RUNTIME_SIZE 2000\n#endif\n"
     "#ifndef EVAL_SIZE\n#define EVAL_SIZE .-_PyEval_EvalFrameDefault\n#endif\n"
     "#ifndef JUMPS\n#define JUMPS 6\n#endif\n"
+    "#ifndef BACK\n#define BACK JUMPS\n#endif\n"
     "#ifndef FREE\n#define FREE 0\n#endif\n"
     "#ifndef VERSION\n#define VERSION .globl Py_Version; Py_Version: .quad 0x030d02f0\n#endif\n"
     "#ifndef HANDLERS\n#define HANDLERS\n#endif\n"
@@ -336,7 +337,7 @@ static const char source[] =
     "	.section .text.unlikely, \"ax\"\n"
     "	.cfi_startproc\n	nop\n	ret\n	.cfi_endproc\n"
     "_PyEval_EvalFrameDefault.cold:\n	.cfi_startproc\n	nop\n"
-    "	.set i, 0\n	.rept JUMPS\n	.byte 0x0f, 0x85\n	.long hot+i-.-4\n	.set i, "
+    "	.set i, 0\n	.rept BACK\n	.byte 0x0f, 0x85\n	.long hot+i-.-4\n	.set i, "
     "i+2\n"
     "	.endr\n	.cfi_endproc\n"
     "	.size _PyEval_EvalFrameDefault.cold, .-_PyEval_EvalFrameDefault.cold\n"
@@ -415,6 +416,13 @@ static void a_function_with_fewer_jumps_is_no_cold_part(void **state)
 	assert_int_equal(p.eval_count, 1);
 }
 
+static void a_function_that_does_not_jump_back_is_no_cold_part(void **state)
+{
+	(void)state;
+	assert_int_equal(facts_of(made("-DBACK=4", "-s")).eval_count, 2);
+	assert_int_equal(facts_of(made("-DBACK=3", "-s")).eval_count, 1);
+}
+
 /* HANDLERS: 20 that follow each other with padding, then single ones, each larger than the last,
  * with another function between them. */
 static void handlers_of_tail_calls_are_merged_and_the_largest_are_kept(void **state)
@@ -468,9 +476,10 @@ static void a_file_without_a_version_is_refused(void **state)
 	struct inspect_python p;
 
 	(void)state;
-	assert_int_equal(read_path(made("'-DVERSION=.asciz \"4.1.2\"'", ""), &p), -ENOENT);
+	assert_int_equal(read_path(made("'-DVERSION=.asciz \"4.1.2\"'", ""), &p), -ENOTSUP);
 	assert_int_equal(
-	    read_path(made("'-DVERSION=.globl Py_Version; Py_Version: .quad 5'", ""), &p), -ENOENT);
+	    read_path(made("'-DVERSION=.globl Py_Version; Py_Version: .quad 5'", ""), &p),
+	    -ENOTSUP);
 	p = facts_of(made("'-DVERSION=.asciz \"/opt/3.9.18\"'", ""));
 	assert_int_equal(p.version, 0x03091200);
 }
@@ -676,6 +685,7 @@ int main(void)
 		cmocka_unit_test(free_threaded_is_what_the_runtime_says_from_3_13_on),
 		cmocka_unit_test(musl_is_told_by_what_the_file_needs),
 		cmocka_unit_test(a_function_with_fewer_jumps_is_no_cold_part),
+		cmocka_unit_test(a_function_that_does_not_jump_back_is_no_cold_part),
 		cmocka_unit_test(handlers_of_tail_calls_are_merged_and_the_largest_are_kept),
 		cmocka_unit_test(symbols_that_reach_beyond_their_segment_are_refused),
 		cmocka_unit_test(a_file_without_a_version_is_refused),

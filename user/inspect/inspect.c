@@ -134,7 +134,8 @@ static void finish(struct inspect *i, const struct reply *reply, int err, const 
 		result = query_fail(q, err, cause);
 	else
 		result = query_answer(q, reply);
-	if (result)
+	/* "no interpreter" is an answer */
+	if (result && (err || q->request.kind != REQUEST_PYTHON))
 		i->stats.failed++;
 	else
 		i->stats.answered++;

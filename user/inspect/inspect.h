@@ -115,8 +115,8 @@ int inspect_names(struct inspect *i, int fd, int debug_fd, const uint64_t *addre
 int inspect_perf_map(struct inspect *i, int fd, const uint64_t *addresses, size_t count,
 		     inspect_names_fn done, void *context);
 
-/** Is there a CPython interpreter in @fd, and where? -ENOENT in done(): no, or of an unknown
- * version; -ENOEXEC: its symbols contradict its segments. */
+/** Is there a CPython interpreter in @fd, and where? In done(): -ENOENT: no; -ENOTSUP: one of which
+ * nothing is known; -ENOEXEC: its symbols and segments do not fit. */
 int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *context);
 
 /** Build-id and debug link of @fd, to find its debug file. @ret_link: its name, no path; empty when

@@ -89,13 +89,12 @@ static int read_at(struct elf_file *f, uint64_t address, void *to, size_t size, 
 static int take_symbol(const struct elf_file *f, const Elf64_Sym *s, const char *name,
 		       struct found *found)
 {
-	struct python_range range = { .start = s->st_value };
+	/* a sum that wraps is no range: it lies in no segment */
+	struct python_range range = { s->st_value, s->st_value + s->st_size };
 	int type = ELF64_ST_TYPE(s->st_info);
 
 	if (s->st_shndx == SHN_UNDEF || !s->st_value || (type != STT_OBJECT && type != STT_FUNC))
 		return 0;
-	if (__builtin_add_overflow(s->st_value, s->st_size, &range.end))
-		range.end = 0; /* in no segment */
 	for (int i = 0; i < WANTED; i++)
 		if (!found->wanted[i].start && !strcmp(name, wanted_names[i]))
 			found->wanted[i] = range;
@@ -223,7 +222,7 @@ static int read_constants(struct elf_file *f, uint8_t **ret, size_t *ret_size)
 			best = p;
 	}
 	if (!best)
-		return fail(f, -ENOENT,
+		return fail(f, -ENOTSUP,
 			    "a CPython interpreter of an unknown version: no constants");
 	*ret_size = best->p_filesz < TEXT_BYTES_MAX ? best->p_filesz : TEXT_BYTES_MAX;
 	return elf_file_read_new(f, *ret_size, best->p_offset, ret);
@@ -239,7 +238,7 @@ static int version_from_text(struct elf_file *f, uint32_t *ret)
 		return err;
 	*ret = python_version_text(bytes, size < TEXT_BYTES_MAX ? size : TEXT_BYTES_MAX);
 	if (!*ret)
-		return fail(f, -ENOENT,
+		return fail(f, -ENOTSUP,
 			    "a CPython interpreter of an unknown version: no Py_Version, no text");
 	return 0;
 }
@@ -257,7 +256,7 @@ static int read_version(struct elf_file *f, uint64_t symbol, uint32_t *ret)
 		return err;
 	if (size != sizeof(value) || value > UINT32_MAX || VERSION_MAJOR(value) != 3 ||
 	    VERSION_MINOR(value) < MINOR_OLDEST)
-		return fail(f, -ENOENT,
+		return fail(f, -ENOTSUP,
 			    "a CPython interpreter of an unknown version: value of Py_Version");
 	*ret = value;
 	return 0;
@@ -336,7 +335,7 @@ static int fill(struct elf_file *f, struct found *found, struct inspect_python *
 	if (!w[RUNTIME].start || !w[CODE_TYPE].start)
 		return fail(f, -ENOENT, "no CPython interpreter");
 	if (!w[EVAL].start)
-		return fail(f, -ENOENT, "a CPython interpreter without _PyEval_EvalFrameDefault");
+		return fail(f, -ENOTSUP, "a CPython interpreter without _PyEval_EvalFrameDefault");
 	if (!python_in_segment(f, w[RUNTIME], PF_R | PF_W) ||
 	    !python_in_segment(f, w[CODE_TYPE], PF_R | PF_W))
 		return fail(f, -ENOEXEC, "malformed ELF file: CPython's data is in no segment");

@@ -291,10 +291,8 @@ int query_answer(struct query *q, const struct reply *reply)
 {
 	static int (*const kinds[REQUEST_KINDS])(struct query * q, const uint8_t *bytes,
 						 size_t size) = {
-		[REQUEST_ROWS] = answer_rows,
-		[REQUEST_NAMES] = answer_names,
-		[REQUEST_PERF_MAP] = answer_names,
-		[REQUEST_LINK] = answer_link,
+		[REQUEST_ROWS] = answer_rows,	   [REQUEST_NAMES] = answer_names,
+		[REQUEST_PERF_MAP] = answer_names, [REQUEST_LINK] = answer_link,
 		[REQUEST_PYTHON] = answer_python,
 	};
 	const uint8_t *bytes;

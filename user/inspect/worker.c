@@ -263,10 +263,8 @@ static int job_receive(int socket, struct job *j)
 static int job_do(struct job *j)
 {
 	static int (*const kinds[REQUEST_KINDS])(struct job * j) = {
-		[REQUEST_ROWS] = job_rows,
-		[REQUEST_NAMES] = job_names,
-		[REQUEST_PERF_MAP] = job_perf_map,
-		[REQUEST_LINK] = job_link,
+		[REQUEST_ROWS] = job_rows,	   [REQUEST_NAMES] = job_names,
+		[REQUEST_PERF_MAP] = job_perf_map, [REQUEST_LINK] = job_link,
 		[REQUEST_PYTHON] = job_python,
 	};
 

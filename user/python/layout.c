@@ -17,8 +17,9 @@ struct table {
 	uint8_t minor;
 	uint8_t entry, entry_value, instruction, code_tag_mask;
 	uint8_t unicode_ascii, unicode_compact;
-	uint8_t
-	    linked_bytes; /* of code until a call's frame is current, about: as compilers make it */
+	/* Bytes of code until a call's frame is current. As GCC has made it, in two builds where
+	 * there were two: another build is off by a few instructions. */
+	uint8_t linked_bytes;
 	uint16_t tss_key, thread_id, thread_frame, thread_indirect, cframe_frame;
 	uint16_t frame_bytes, frame_previous, frame_code, frame_instruction, frame_entry;
 	uint16_t code_flags, code_first_line, code_file, code_name, code_lines, code_bytecode;
@@ -30,7 +31,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_BYTES,
 	  .unicode_ascii = 48,
 	  .unicode_compact = 72,
-	  .linked_bytes = 80,
+	  .linked_bytes = 79,
 	  .tss_key = 1396,
 	  .thread_id = 176,
 	  .thread_frame = 24,
@@ -48,7 +49,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_BYTES,
 	  .unicode_ascii = 48,
 	  .unicode_compact = 72,
-	  .linked_bytes = 72,
+	  .linked_bytes = 70,
 	  .tss_key = 588,
 	  .thread_id = 176,
 	  .thread_frame = 24,
@@ -66,7 +67,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_UNITS,
 	  .unicode_ascii = 48,
 	  .unicode_compact = 72,
-	  .linked_bytes = 144,
+	  .linked_bytes = 140,
 	  .tss_key = 588,
 	  .thread_id = 176,
 	  .thread_frame = 24,
@@ -84,7 +85,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_POINTER,
 	  .unicode_ascii = 48,
 	  .unicode_compact = 72,
-	  .linked_bytes = 112,
+	  .linked_bytes = 104,
 	  .tss_key = 596,
 	  .thread_id = 152,
 	  .thread_frame = 56,
@@ -107,7 +108,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_POINTER,
 	  .unicode_ascii = 40,
 	  .unicode_compact = 56,
-	  .linked_bytes = 64,
+	  .linked_bytes = 174,
 	  .tss_key = 1548,
 	  .thread_id = 136,
 	  .thread_frame = 56,
@@ -128,7 +129,7 @@ static const struct table tables[] = {
 	  .instruction = PYTHON_INSTRUCTION_POINTER,
 	  .unicode_ascii = 40,
 	  .unicode_compact = 56,
-	  .linked_bytes = 144,
+	  .linked_bytes = 119,
 	  .tss_key = 2164,
 	  .code_flags = 48 },
 	{ .minor = 14,
@@ -138,23 +139,27 @@ static const struct table tables[] = {
 	  .code_tag_mask = 3, /* a _PyStackRef */
 	  .unicode_ascii = 40,
 	  .unicode_compact = 56,
-	  .linked_bytes = 144,
+	  .linked_bytes = 141,
 	  .tss_key = 2340,
 	  .code_flags = 48 },
 };
 
 /* Numbers of 64-bit words in _Py_DebugOffsets, which is cookie, version, free_threaded, and groups
  * that have grown from version to version. */
+#define DEBUG_VERSION 1
+#define DEBUG_FREE_THREADED 2
+
 struct debug_words {
 	uint8_t minor;
 	uint8_t current_frame, thread_id;
 	uint8_t previous, executable, instr_ptr, owner;
 	uint8_t filename, qualname, linetable, firstlineno, adaptive;
+	uint8_t ob_type, bytes_size, bytes_data, state, length, ascii;
 };
 
 static const struct debug_words debug_words[] = {
-	{ 13, 23, 24, 29, 30, 31, 33, 35, 37, 38, 39, 43 },
-	{ 14, 26, 27, 32, 33, 34, 36, 40, 42, 43, 44, 48 },
+	{ 13, 23, 24, 29, 30, 31, 33, 35, 37, 38, 39, 43, 45, 65, 66, 68, 69, 70 },
+	{ 14, 26, 27, 32, 33, 34, 36, 40, 42, 43, 44, 48, 51, 75, 76, 78, 79, 80 },
 };
 
 static int refuse(int err, char *cause, size_t size, const char *format, unsigned major,
@@ -164,41 +169,55 @@ static int refuse(int err, char *cause, size_t size, const char *format, unsigne
 	return err;
 }
 
-static bool debug_word(const struct inspect_python *p, uint8_t word, uint16_t *ret)
+static uint64_t debug_word(const struct inspect_python *p, uint8_t word)
 {
 	uint64_t value;
 
-	if (word * 8u + 8 > p->debug_bytes || p->debug_bytes > sizeof(p->debug))
-		return false;
-	memcpy(&value, p->debug + word * 8u, sizeof(value));
+	memcpy(&value, p->debug + word * sizeof(value), sizeof(value));
+	return value;
+}
+
+static bool debug_offset(const struct inspect_python *p, uint8_t word, uint16_t *ret)
+{
+	uint64_t value = debug_word(p, word);
+
 	if (value >= WITHIN)
 		return false;
 	*ret = value;
 	return true;
 }
 
+/* What walks and code.c take for granted. */
+static bool debug_usual(const struct inspect_python *p, const struct debug_words *w,
+			const struct python_layout *l)
+{
+	return debug_word(p, w->ob_type) == 8 && debug_word(p, w->bytes_size) == 16 &&
+	       debug_word(p, w->bytes_data) == 32 && debug_word(p, w->state) == 32 &&
+	       debug_word(p, w->length) == 16 && debug_word(p, w->ascii) == l->unicode_ascii;
+}
+
 /* What the interpreter says of itself. */
 static bool take_debug_offsets(const struct inspect_python *p, uint8_t minor,
 			       struct python_layout *l)
 {
-	const struct debug_words *w = debug_words;
+	const struct debug_words *w = &debug_words[minor - OFFSETS_FROM];
 	uint16_t most;
 
-	while (w->minor != minor)
-		w++;
-	if (p->debug_bytes < 8 || memcmp(p->debug, "xdebugpy", 8))
+	if (p->debug_bytes > sizeof(p->debug) || p->debug_bytes < (w->ascii + 1) * 8u ||
+	    memcmp(p->debug, "xdebugpy", 8) ||
+	    debug_word(p, DEBUG_VERSION) >> 16 != p->version >> 16 || !debug_usual(p, w, l))
 		return false;
-	if (!debug_word(p, w->current_frame, &l->thread_frame) ||
-	    !debug_word(p, w->thread_id, &l->thread_id) ||
-	    !debug_word(p, w->previous, &l->frame_previous) ||
-	    !debug_word(p, w->executable, &l->frame_code) ||
-	    !debug_word(p, w->instr_ptr, &l->frame_instruction) ||
-	    !debug_word(p, w->owner, &l->frame_entry) ||
-	    !debug_word(p, w->filename, &l->code_file) ||
-	    !debug_word(p, w->qualname, &l->code_name) ||
-	    !debug_word(p, w->linetable, &l->code_lines) ||
-	    !debug_word(p, w->firstlineno, &l->code_first_line) ||
-	    !debug_word(p, w->adaptive, &l->code_bytecode))
+	if (!debug_offset(p, w->current_frame, &l->thread_frame) ||
+	    !debug_offset(p, w->thread_id, &l->thread_id) ||
+	    !debug_offset(p, w->previous, &l->frame_previous) ||
+	    !debug_offset(p, w->executable, &l->frame_code) ||
+	    !debug_offset(p, w->instr_ptr, &l->frame_instruction) ||
+	    !debug_offset(p, w->owner, &l->frame_entry) ||
+	    !debug_offset(p, w->filename, &l->code_file) ||
+	    !debug_offset(p, w->qualname, &l->code_name) ||
+	    !debug_offset(p, w->linetable, &l->code_lines) ||
+	    !debug_offset(p, w->firstlineno, &l->code_first_line) ||
+	    !debug_offset(p, w->adaptive, &l->code_bytecode))
 		return false;
 	most = l->frame_entry > l->frame_instruction ? l->frame_entry : l->frame_instruction;
 	l->frame_bytes = (most & ~7) + 8;
@@ -245,50 +264,67 @@ static bool fits(const struct python_layout *l)
 		if (in_code[i] % 8 || in_code[i] + 8u > PYTHON_CODE_BYTES)
 			return false;
 	return l->frame_bytes <= PYTHON_FRAME_BYTES_MAX && l->frame_entry < l->frame_bytes &&
-	       l->code_first_line % 4 == 0 && l->code_first_line + 4u <= PYTHON_CODE_BYTES;
+	       l->thread_frame % 8 == 0 && l->thread_id % 8 == 0 && l->code_first_line % 4 == 0 &&
+	       l->code_first_line + 4u <= PYTHON_CODE_BYTES && l->code_bytecode % 2 == 0;
 }
 
 /* Addresses become those of the process. */
-static bool place(const struct inspect_python *p, uint64_t bias, struct python_layout *l)
+static bool place(const struct inspect_python *p, uint64_t bias, uint8_t linked_bytes,
+		  struct python_layout *l)
 {
-	if (!p->eval_count || p->eval_count > INSPECT_EVAL_MAX || p->runtime_bytes < l->tss_key)
+	if (!p->eval_count || p->eval_count > INSPECT_EVAL_MAX || !p->code_type ||
+	    p->runtime_bytes < l->tss_key + sizeof(uint32_t))
 		return false;
 	l->runtime = p->runtime + bias;
 	l->runtime_end = l->runtime + p->runtime_bytes;
 	l->code_type = p->code_type + bias;
+	if (l->runtime_end < l->runtime || l->runtime_end >> 63)
+		return false;
 	for (uint32_t i = 0; i < p->eval_count && i < PYTHON_EVAL_MAX; i++) {
 		l->eval[i].start = p->eval[i].start + bias;
 		l->eval[i].end = p->eval[i].end + bias;
-		if (l->eval[i].end < l->eval[i].start || l->eval[i].end >> 63)
+		if (l->eval[i].end <= l->eval[i].start || l->eval[i].end >> 63)
 			return false;
 	}
-	l->eval_linked = l->eval[0].start + tables[l->minor - OLDEST].linked_bytes;
+	l->eval_linked = l->eval[0].start + linked_bytes;
 	return true;
+}
+
+/* NULL: it can be read. %u.%u: its version. */
+static const char *not_supported(const struct inspect_python *p, unsigned major, unsigned minor)
+{
+	unsigned level = p->version >> 4 & 15;
+
+	if (major != 3 || minor < OLDEST || minor > NEWEST)
+		return "CPython %u.%u is not known to this version of taskdiag-bpf";
+	/* PY_RELEASE_LEVEL_ALPHA and _BETA; 0: the version was found as text */
+	if (level == 0xa || level == 0xb)
+		return "CPython %u.%u is a version from before its release, which are all different";
+	if (p->free_threaded ||
+	    (minor >= OFFSETS_FROM && p->debug_bytes >= (DEBUG_FREE_THREADED + 1) * 8 &&
+	     !memcmp(p->debug, "xdebugpy", 8) && debug_word(p, DEBUG_FREE_THREADED)))
+		return "CPython %u.%u is built without the GIL, whose frames are not read";
+	if (p->musl)
+		return "CPython %u.%u is linked with musl, whose threads are not read";
+	return NULL;
 }
 
 int python_layout(const struct inspect_python *p, uint64_t bias, struct python_layout *ret,
 		  char *cause, size_t cause_size)
 {
 	unsigned major = p->version >> 24, minor = p->version >> 16 & 0xff;
+	const char *why = not_supported(p, major, minor);
+	const struct table *t;
 
 	memset(ret, 0, sizeof(*ret));
-	if (major != 3 || minor < OLDEST || minor > NEWEST)
-		return refuse(-ENOTSUP, cause, cause_size,
-			      "CPython %u.%u is not known to this version of taskdiag-bpf", major,
-			      minor);
-	if (p->free_threaded)
-		return refuse(-ENOTSUP, cause, cause_size,
-			      "CPython %u.%u is built without the GIL, whose frames are not read",
-			      major, minor);
-	if (p->musl)
-		return refuse(-ENOTSUP, cause, cause_size,
-			      "CPython %u.%u is linked with musl, whose threads are not read",
-			      major, minor);
-	take_table(&tables[minor - OLDEST], ret);
-	if ((minor >= OFFSETS_FROM && !take_debug_offsets(p, minor, ret)) || !fits(ret) ||
-	    !place(p, bias, ret))
-		return refuse(-EBADMSG, cause, cause_size,
-			      "what CPython %u.%u says of its own layout makes no sense", major,
-			      minor);
-	return 0;
+	if (why)
+		return refuse(-ENOTSUP, cause, cause_size, why, major, minor);
+	t = &tables[minor - OLDEST];
+	take_table(t, ret);
+	if ((minor < OFFSETS_FROM || take_debug_offsets(p, minor, ret)) && fits(ret) &&
+	    place(p, bias, t->linked_bytes, ret))
+		return 0;
+	memset(ret, 0, sizeof(*ret));
+	return refuse(-EBADMSG, cause, cause_size,
+		      "what CPython %u.%u says of its own layout makes no sense", major, minor);
 }

@@ -42,6 +42,7 @@ static void entry_free(struct entry *e)
 	free(e->root);
 	free(e->problem);
 	free(e->file.python);
+	free(e->file.python_problem);
 	free(e);
 }
 

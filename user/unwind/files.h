@@ -41,6 +41,7 @@ struct file {
 	uint32_t segment_count;
 	bool vdso;
 	struct inspect_python *python; /* NULL: no interpreter, or not known yet */
+	char *python_problem;	       /* it is one, but of a kind that is not known */
 };
 
 /** All borrowed; @cache may be NULL. Raises the limit of open files to what is allowed. */

@@ -1,6 +1,7 @@
 /* files_python.c - which files are interpreters of Python; see files.h */
 #include "unwind/files_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@ static void python_done(void *context, int err, const char *cause,
 {
 	struct entry *e = context;
 
-	(void)cause;
+	if (err == -ENOTSUP && !e->file.python_problem) {
+		e->file.python_problem = strdup(cause ?: "unknown");
+		e->changed = e->files->changed = true;
+	}
 	if (err)
 		return;
 	e->file.python = malloc(sizeof(*e->file.python));

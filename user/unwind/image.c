@@ -100,6 +100,8 @@ static uint32_t image_python(const struct image *image, const struct files *file
 		const struct file *file = files_get(files, area->file);
 		uint64_t bias;
 
+		if (file && file->python_problem)
+			pythons_unknown(pythons, file->python_problem);
 		if (file && file->python && layout_bias(area, file, &bias))
 			return pythons_take(pythons, area->file, file->python, bias);
 	}

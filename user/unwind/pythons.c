@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,11 @@ uint32_t pythons_take(struct pythons *p, uint32_t file, const struct inspect_pyt
 		return 0;
 	}
 	return number;
+}
+
+void pythons_unknown(struct pythons *p, const char *cause)
+{
+	snprintf(p->problem, sizeof(p->problem), "%s", cause);
 }
 
 void pythons_give(struct pythons *p, uint32_t number)

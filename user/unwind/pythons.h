@@ -24,6 +24,9 @@ uint32_t pythons_take(struct pythons *p, uint32_t file, const struct inspect_pyt
 		      uint64_t bias);
 void pythons_give(struct pythons *p, uint32_t number); /* 0 is fine */
 
+/** There is an interpreter of which nothing is known: becomes pythons_problem(). */
+void pythons_unknown(struct pythons *p, const char *cause);
+
 const struct python_layout *pythons_at(const struct pythons *p, uint32_t number); /* NULL: none */
 
 /** Why the last interpreter that could not be read could not; NULL: all could. */
