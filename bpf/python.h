@@ -64,7 +64,8 @@ struct python_layout {
 	__u16 frame_previous, frame_code, frame_instruction, frame_entry;
 	__u16 code_flags, code_first_line; /* __u32 each; all below PYTHON_CODE_BYTES */
 	__u16 code_file, code_name,
-	    code_lines;		 /* pointers; name: the qualified one where there is one */
+	    code_lines;	    /* pointers; name: the qualified one where there is one */
+	__u16 code_version; /* __u32, another for every code object (from 3.12); 0: there is none */
 	__u16 code_bytecode;	 /* within the code object, PYTHON_INSTRUCTION_POINTER only */
 	__u8 entry, entry_value; /* enum python_entry */
 	__u8 instruction;	 /* enum python_instruction */

@@ -18,8 +18,8 @@ static __always_inline __u16 python_object(struct unwind_state *s, void *to, __u
 {
 	if (!unwind_read(s, to, most, at))
 		return most;
-	if (!unwind_read(s, to, most / 4, at))
-		return most / 4;
+	if (!unwind_read(s, to, most / 2, at))
+		return most / 2;
 	return 0;
 }
 

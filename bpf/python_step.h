@@ -137,6 +137,32 @@ static __always_inline __u64 python_mix(__u64 h, __u64 x)
 	return h ^ h >> 29;
 }
 
+/* Length and hash of a unicode object: pointers alone would not do, freed memory is used again in
+ * the same order. */
+static __always_inline __u64 python_text(struct unwind_state *s, __u64 h, __u64 object)
+{
+	__u64 head[2] = {};
+
+	unwind_read(s, head, sizeof(head), object + 16);
+	return python_mix(python_mix(h, head[0]), head[1]);
+}
+
+/* What tells a code object from another one that was at the same address. */
+static __always_inline __u64 python_check(struct unwind_state *s,
+					  const struct python_layout *layout, __u64 code)
+{
+	__u64 name = code_word(s, layout->code_name), file = code_word(s, layout->code_file);
+	__u64 check = python_mix(code, name);
+
+	check = python_mix(check, file);
+	check = python_mix(check, code_word(s, layout->code_lines));
+	check = python_mix(check, (__u32)code_word(s, layout->code_first_line));
+	check = python_mix(check, (__u32)code_word(s, layout->code_flags));
+	if (layout->code_version)
+		return python_mix(check, (__u32)code_word(s, layout->code_version));
+	return python_text(s, python_text(s, check, name), file);
+}
+
 /* The frame's code object becomes a frame of the stack. */
 static __always_inline void python_frame(struct unwind_state *s, const struct python_layout *layout,
 					 __u64 code)
@@ -151,11 +177,7 @@ static __always_inline void python_frame(struct unwind_state *s, const struct py
 		python_count(s, layout, PYTHON_NOT_CODE);
 		return;
 	}
-	check = python_mix(code, code_word(s, layout->code_name));
-	check = python_mix(check, code_word(s, layout->code_file));
-	check = python_mix(check, code_word(s, layout->code_lines));
-	check = python_mix(check, (__u32)code_word(s, layout->code_first_line));
-	check = python_mix(check, (__u32)code_word(s, layout->code_flags));
+	check = python_check(s, layout, code);
 	s->python.code_at = code;
 	s->python.check = check;
 	s->python.code_id = FRAME_CODE(python_mix(check, layout->serial));

@@ -84,7 +84,8 @@ schedule() {
 		    wall, cpu = map(int, said_lines("part", name)[0])
 		    about(in_function(name), wall, pieces=40, what=name)
 		wall, cpu = map(int, said_lines("part", "nap")[0])
-		assert in_function("nap", "[sleep]") > in_function("nap") * 0.5, (in_function("nap", "[sleep]"), in_function("nap"))
+		asleep = in_function("nap", "[sleep]") + in_function("nap", "[poll]")  # up to 3.10 it is select(2)
+		assert asleep > in_function("nap") * 0.5, (asleep, in_function("nap"))
 		# the helper is blocked from its begin to the end, in its own function, on a lock
 		helper = [s for s in pystacks if any(f[0] == "helper" for f in s[1])]
 		assert helper and {s[2] for s in helper} <= {"[lock]", "cpu", "[run queue]", "[GIL]"}, helper
@@ -129,7 +130,7 @@ deep() {
 		    names = [f[0] for f in py(frames)]
 		    names = names[:names.index("bottom") + 1]
 		    assert frames[0][0].startswith("[incomplete: deeper than"), frames[:3]
-		    assert len(names) > 150 and set(names[:-1]) == {"recurse"}, (len(names), set(names))
+		    assert len(names) > 100 and set(names[:-1]) == {"recurse"}, (len(names), set(names))
 		assert profile["stacks"]["too_deep"] > 0
 	END
 }

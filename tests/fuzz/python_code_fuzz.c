@@ -1,5 +1,5 @@
-/* python_code_fuzz.c - any bytes as the record of a code object. Names must be UTF-8 that ends, lines
- * between 0 and INT32_MAX. */
+/* python_code_fuzz.c - any bytes as the record of a code object. Names must be UTF-8 that ends,
+ * lines between 0 and INT32_MAX. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -230,7 +230,7 @@ static void a_table_that_is_cut_says_nothing_of_what_was_behind(void **state)
 		assert_int_equal(LINE_IN(minor, 7, "\xe8\x02\xe9\x03\xf8", true, 3), 0);
 		assert_int_equal(LINE_IN(minor, 7, "\xe8\x02\xe9\x03\xf8", true, 4), 0);
 		assert_int_equal(LINE_IN(minor, 7, "\xe8\x02\xe9", true, 1), 0); /* no delta */
-		assert_int_equal(LINE_IN(minor, 7, "\xe8\x42", true, 0), 0); /* half a delta */
+		assert_int_equal(LINE_IN(minor, 7, "\xe8\x42", true, 0), 0);	 /* half a delta */
 	}
 }
 
@@ -251,14 +251,13 @@ static void a_line_stays_between_1_and_2147483647(void **state)
 	assert_int_equal(LINE_IN(12, 1, "\xe8\x7e\x7f\x7f\x7f\x7f\x03", true, 0), 0);
 	assert_int_equal(LINE_IN(12, 1, "\xe8\x7f\x7f\x7f\x7f\x7f\x03", true, 0), 0);
 	/* there and back again: the sum is not cut on its way */
-	assert_int_equal(LINE_IN(12, 5, "\xe8\x7e\x7f\x7f\x7f\x7f\x03\xe8\x7f\x7f\x7f\x7f\x7f\x03",
-				 true, 1),
-			 5);
+	assert_int_equal(
+	    LINE_IN(12, 5, "\xe8\x7e\x7f\x7f\x7f\x7f\x03\xe8\x7f\x7f\x7f\x7f\x7f\x03", true, 1), 5);
 	/* longer than an int, and longer than anything */
 	assert_int_equal(LINE_IN(12, 1, "\xe8\x40\x40\x40\x40\x40\x04", true, 0), 0);
-	assert_int_equal(LINE_IN(12, 1, "\xe8\x40\x40\x40\x40\x40\x40\x40\x40\x40\x40\x00", true,
-				 0),
-			 0);
+	assert_int_equal(
+	    LINE_IN(12, 1, "\xe8\x40\x40\x40\x40\x40\x40\x40\x40\x40\x40\x00", true, 0), 0);
+	assert_int_equal(LINE_IN(12, 1, "\xe8\x42\x40\x40\x40\x40\x40\x00", true, 0), 0);
 	/* an entry that does not begin as one */
 	assert_int_equal(LINE_IN(12, 1, "\x02\xe8\x02", true, 0), 0);
 }
@@ -287,15 +286,15 @@ static void what_is_no_string_has_no_text(void **state)
 		{ 2, ascii, 39, NULL },
 		{ 2, ascii, 0, NULL },
 		{ INT64_MAX, ascii, 42, "aa…" },
-		{ UINT64_MAX, ascii, 256, NULL },	       /* a negative length */
-		{ 2, 1 << 2 | 1 << 6, 256, NULL },	       /* not compact */
-		{ 2, 1 << 5, 256, NULL },		       /* of no kind */
-		{ 2, 3 << 2 | 1 << 5, 256, NULL },	       /* of a kind that is none */
-		{ 2, 2 << 2 | 1 << 5 | 1 << 6, 256, NULL },    /* ASCII of two bytes */
-		{ 1, 4 << 2 | 1 << 5, 256, "\xef\xbf\xbd" },   /* U+61616161 */
-		{ 1, 2 << 2 | 1 << 5, 256, "\xe6\x85\xa1" },   /* U+6161 */
+		{ UINT64_MAX, ascii, 256, NULL },	     /* a negative length */
+		{ 2, 1 << 2 | 1 << 6, 256, NULL },	     /* not compact */
+		{ 2, 1 << 5, 256, NULL },		     /* of no kind */
+		{ 2, 3 << 2 | 1 << 5, 256, NULL },	     /* of a kind that is none */
+		{ 2, 2 << 2 | 1 << 5 | 1 << 6, 256, NULL },  /* ASCII of two bytes */
+		{ 1, 4 << 2 | 1 << 5, 256, "\xef\xbf\xbd" }, /* U+61616161 */
+		{ 1, 2 << 2 | 1 << 5, 256, "\xe6\x85\xa1" }, /* U+6161 */
 		{ 2, 2 << 2 | 1 << 5, 59, "\xe6\x85\xa1…" }, /* half a character */
-		{ 2, 1 << 2 | 1 << 5, 256, "aa" },	       /* Latin-1 */
+		{ 2, 1 << 2 | 1 << 5, 256, "aa" },	     /* Latin-1 */
 	};
 
 	(void)state;
@@ -325,10 +324,10 @@ static void an_event_that_does_not_fit_its_bytes_is_refused(void **state)
 
 	(void)state;
 	assert_non_null(e);
-#define REFUSED(bytes, field, value)                                         \
-	do {                                                                 \
-		*e = right;                                                  \
-		e->field = value;                                            \
+#define REFUSED(bytes, field, value)                                          \
+	do {                                                                  \
+		*e = right;                                                   \
+		e->field = value;                                             \
 		assert_int_equal(python_code_new(e, bytes, &code), -EBADMSG); \
 	} while (0)
 	REFUSED(sizeof(*e) - 1, minor, 8);

@@ -132,6 +132,18 @@ static void pump_for(struct fixture *f, uint64_t ns)
 	}
 }
 
+static bool range_of(const struct follow *f, uint32_t tgid, uint32_t *ret_first,
+		     uint32_t *ret_count)
+{
+	const struct unwind_process *shown = follow_shown(f, tgid);
+
+	if (shown) {
+		*ret_first = shown->first;
+		*ret_count = shown->count;
+	}
+	return shown;
+}
+
 static bool knows(struct fixture *f, uint32_t tgid, uint64_t address)
 {
 	struct mapping m;
@@ -153,7 +165,7 @@ static void assert_read(struct fixture *f, uint32_t tgid)
 	uint32_t first, count;
 
 	assert_true(knows(f, tgid, (uintptr_t)assert_read)); /* it has forked from us */
-	assert_true(follow_range(f->follow, tgid, &first, &count));
+	assert_true(range_of(f->follow, tgid, &first, &count));
 	for (uint32_t i = 1; i < count; i++) {
 		const struct mapping *m = mappings_at(f->mappings, first + i);
 
@@ -186,8 +198,8 @@ static void a_child_is_its_parent_until_one_changes(void **state)
 	event(f, SIDEBAND_FORK, NOBODY + 2, NOBODY);
 	assert_int_equal(follow_process(f->follow, NOBODY + 2, NOBODY + 2, START + 3, false), 0);
 	pump(f);
-	assert_true(follow_range(f->follow, NOBODY, &first, &count));
-	assert_true(follow_range(f->follow, NOBODY + 2, &first_child, &count_child));
+	assert_true(range_of(f->follow, NOBODY, &first, &count));
+	assert_true(range_of(f->follow, NOBODY + 2, &first_child, &count_child));
 	assert_int_equal(first, first_child); /* shared */
 	assert_int_equal(count, count_child);
 	assert_int_equal(rescans(f), 1);

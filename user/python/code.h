@@ -19,8 +19,8 @@ struct python_code;
 int python_code_new(const struct code_event *e, size_t bytes, struct python_code **ret);
 void python_code_free(struct python_code *c); /* NULL is fine */
 
-/** UTF-8, as Python has it (surrogates and control characters included: escape it); NULL: it could
- * not be read. Cut ones end in "…". */
+/** UTF-8, as Python has it, control characters included: escape it; only surrogates and NUL, which
+ * no text can hold, are U+FFFD. NULL: it could not be read. Cut ones end in "…". */
 const char *python_code_name(const struct python_code *c);
 const char *python_code_file(const struct python_code *c);
 uint32_t python_code_first_line(const struct python_code *c);

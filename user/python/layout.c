@@ -23,6 +23,7 @@ struct table {
 	uint16_t tss_key, thread_id, thread_frame, thread_indirect, cframe_frame;
 	uint16_t frame_bytes, frame_previous, frame_code, frame_instruction, frame_entry;
 	uint16_t code_flags, code_first_line, code_file, code_name, code_lines, code_bytecode;
+	uint16_t code_version;
 };
 
 static const struct table tables[] = {
@@ -122,7 +123,8 @@ static const struct table tables[] = {
 	  .code_file = 112,
 	  .code_name = 128,
 	  .code_lines = 136,
-	  .code_bytecode = 192 },
+	  .code_bytecode = 192,
+	  .code_version = 92 },
 	{ .minor = 13,
 	  .entry = PYTHON_ENTRY_SHIM,
 	  .entry_value = 3,
@@ -131,7 +133,8 @@ static const struct table tables[] = {
 	  .unicode_compact = 56,
 	  .linked_bytes = 119,
 	  .tss_key = 2164,
-	  .code_flags = 48 },
+	  .code_flags = 48,
+	  .code_version = 92 },
 	{ .minor = 14,
 	  .entry = PYTHON_ENTRY_SHIM,
 	  .entry_value = 3, /* an interpreter's, or the C stack's: 4 */
@@ -141,7 +144,8 @@ static const struct table tables[] = {
 	  .unicode_compact = 56,
 	  .linked_bytes = 141,
 	  .tss_key = 2340,
-	  .code_flags = 48 },
+	  .code_flags = 48,
+	  .code_version = 92 },
 };
 
 /* Numbers of 64-bit words in _Py_DebugOffsets, which is cookie, version, free_threaded, and groups
@@ -242,6 +246,7 @@ static void take_table(const struct table *t, struct python_layout *l)
 	l->code_name = t->code_name;
 	l->code_lines = t->code_lines;
 	l->code_bytecode = t->code_bytecode;
+	l->code_version = t->code_version;
 	l->entry = t->entry;
 	l->entry_value = t->entry_value;
 	l->instruction = t->instruction;
@@ -299,7 +304,8 @@ static const char *not_supported(const struct inspect_python *p, unsigned major,
 		return "CPython %u.%u is not known to this version of taskdiag-bpf";
 	/* PY_RELEASE_LEVEL_ALPHA and _BETA; 0: the version was found as text */
 	if (level == 0xa || level == 0xb)
-		return "CPython %u.%u is a version from before its release, which are all different";
+		return "CPython %u.%u is a version from before its release, which are all "
+		       "different";
 	if (p->free_threaded ||
 	    (minor >= OFFSETS_FROM && p->debug_bytes >= (DEBUG_FREE_THREADED + 1) * 8 &&
 	     !memcmp(p->debug, "xdebugpy", 8) && debug_word(p, DEBUG_FREE_THREADED)))

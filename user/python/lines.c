@@ -14,7 +14,7 @@ enum {
 };
 #define ENTRY_BEGIN 0x80u
 #define ENTRY_FORM(byte) ((byte) >> 3 & 15)
-#define ENTRY_UNITS(byte) (((byte) & 7) + 1)
+#define ENTRY_UNITS(byte) (((byte)&7) + 1)
 
 /* Sums of deltas fit 64 bits whatever a table says: a delta has less than 32, and needs a byte. */
 static uint32_t line_of(int64_t line)

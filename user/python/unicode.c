@@ -82,7 +82,8 @@ int python_unicode(const uint8_t *object, size_t bytes, uint8_t minor, char **re
 	count = (bytes - head) / kind;
 	if (length < count)
 		count = length;
-	/* UTF-8 has at most three bytes for a character of one or two bytes, four for one of four */
+	/* UTF-8 has at most three bytes for a character of one or two bytes, four for one of four
+	 */
 	to = *ret = malloc(count * 4 + sizeof(ELLIPSIS));
 	if (!to)
 		return -ENOMEM;
