@@ -9,6 +9,7 @@ PROGRAMS=$ROOT/tests/targets/python
 OPTIONS=() # of the observer, for python_run
 
 setup_file() {
+	PATH=$PATH:/usr/sbin:/sbin
 	"$BATS_TEST_DIRNAME/../../scripts/pythons" >"$BATS_FILE_TMPDIR/pythons" 2>"$BATS_FILE_TMPDIR/absent" || true
 	sed 's/^/# python: /' "$BATS_FILE_TMPDIR/pythons" "$BATS_FILE_TMPDIR/absent" >&3
 }

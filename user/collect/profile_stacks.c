@@ -32,7 +32,7 @@ static const char *const outcome_names[UNWIND_OUTCOMES] = {
 /* Files of which frames stand between the start of a thread and its first Python frame anyhow; an
  * executable that only calls its libpython is one as well. */
 static const char *const start_files[] = { "libc.so", "libc-2.", "ld-linux", "libpthread",
-					   "python" };
+					   "python3" };
 
 static uint32_t push(struct build *b, uint32_t stack, const struct profile_frame *frame)
 {
