@@ -258,3 +258,33 @@ deep() {
 		END
 	done
 }
+
+@test "an interpreter that lies: loops, unmapped and kernel pointers, no code objects, huge names, line tables of garbage" {
+	local kind
+	for kind in fine loop unmapped kernel type name lines thread; do
+		rm -rf "$RUN"
+		profile_of "$TARGETS/python_hostile" "$kind"
+		python_stacks <<-END
+			kind = "$kind"
+			python = profile["python"]
+			names = {f[0] for s in pystacks for f in s[1]}
+			limits = " ".join(profile["limits"])
+			assert all(len(n) < 600 for n in names), [len(n) for n in names]
+			about(sum(s[3] for s in pystacks if s[2] == "cpu" and (any(f[0] == "main" for f in s[1]) or py(s[1]))), said_number("cpu_ns"), what=kind)
+			if kind in ("fine", "lines", "kernel", "unmapped"):
+			    assert "inner" in names and python["status"] == "ok", (names, python)
+			if kind in ("fine", "lines"):
+			    assert "outer" in names, names
+			if kind == "loop":
+			    assert profile["stacks"]["too_deep"] > 0, profile["stacks"]
+			if kind in ("unmapped", "kernel"):
+			    assert python["not_readable"] > 0 and "outer" not in names, (python, names)
+			if kind == "lines":
+			    assert python["lineless"] == 2, python
+			if kind == "type":
+			    assert python["not_code"] > 0 and "python frames unavailable: what its frames run" in limits, (python, limits)
+			if kind == "thread":
+			    assert python["not_its_own"] > 0 and "python frames unavailable: the interpreter's threads" in limits, (python, limits)
+		END
+	done
+}
