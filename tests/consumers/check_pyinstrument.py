@@ -113,4 +113,5 @@ def main():
         print(f"pyinstrument {version}: {sum(value for _, value in stacks)} µs agree")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -52,3 +52,14 @@ agrees() {
 @test "speedscope reads every cause, inlined frames and hostile names (oracle: its page in Chromium)" {
 	agrees speedscope "$SYNTHETIC"
 }
+
+@test "a Python program's functions, lines and callers are those of pyinstrument's own recording (oracle: pyinstrument)" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	observe_well -d profile "${FAST[@]}" -- "$PYTHON" "$ROOT/tests/targets/python/schedule.py" --seconds 2
+	CODE=0
+	"$PYTHON" "$ROOT/tests/consumers/same_as_pyinstrument.py" "$ROOT/tests/targets/python/schedule.py" --run "$RUN" \
+		--functions spin_python,nap,crunch >"$OUT" 2>"$ERR" 3>&- || CODE=$?
+	[ "$CODE" -ne 77 ] || skip "$(tail -n 1 "$ERR" | cut -c 1-200)"
+	[ "$CODE" -eq 0 ] || fail "status $CODE" "$(cat "$OUT" "$ERR")"
+	assert_has "$(cat "$OUT")" agree
+}
