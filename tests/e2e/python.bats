@@ -21,6 +21,7 @@ each_python() {
 	while IFS= read -r -u 9 line; do
 		[[ $line != \#* ]] || continue
 		VERSION=${line%%$'\t'*}
+		[[ $VERSION != *t ]] || continue # without the GIL: refused by name
 		read -r -a INTERPRETER <<<"${line#*$'\t'}"
 		rm -rf "$RUN"
 		"$@" || fail "with $VERSION: ${INTERPRETER[*]}"

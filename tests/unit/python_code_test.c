@@ -258,6 +258,9 @@ static void a_line_stays_between_1_and_2147483647(void **state)
 	assert_int_equal(
 	    LINE_IN(12, 1, "\xe8\x40\x40\x40\x40\x40\x40\x40\x40\x40\x40\x00", true, 0), 0);
 	assert_int_equal(LINE_IN(12, 1, "\xe8\x42\x40\x40\x40\x40\x40\x00", true, 0), 0);
+	/* once it was longer than an int, nothing that follows has a line either */
+	assert_int_equal(
+	    LINE_IN(12, 5, "\xe8\x40\x40\x40\x40\x40\x04\xe8\x41\x40\x40\x40\x40\x04", true, 1), 0);
 	/* an entry that does not begin as one */
 	assert_int_equal(LINE_IN(12, 1, "\x02\xe8\x02", true, 0), 0);
 }
@@ -316,6 +319,33 @@ static void what_is_no_string_has_no_text(void **state)
 	}
 }
 
+/* What a walk could not read is not taken for what it is, even where the bytes would do. */
+static void what_was_not_read_is_not_used(void **state)
+{
+	struct code_event e = { .minor = 12 };
+	struct python_code *code;
+
+	(void)state;
+	put_string(&e, 0, 1 << 2 | 1 << 5 | 1 << 6, PYTHON_NAME_BYTES);
+	memcpy(e.file, e.name, sizeof(e.name));
+	e.file_bytes = PYTHON_FILE_BYTES;
+	for (unsigned flags = 0; flags <= 3; flags++) {
+		e.flags =
+		    (flags & 1 ? PYTHON_NAME_UNREAD : 0) | (flags & 2 ? PYTHON_FILE_UNREAD : 0);
+		assert_int_equal(python_code_new(&e, sizeof(e), &code), 0);
+		assert_true(!python_code_name(code) == !!(flags & 1));
+		assert_true(!python_code_file(code) == !!(flags & 2));
+		python_code_free(code);
+	}
+	/* up to 3.9 an empty table is one line; one that could not be read, size and all, is not */
+	e = (struct code_event){ .minor = 8, .first_line = 7, .flags = PYTHON_LINES_UNREAD };
+	assert_int_equal(python_code_new(&e, sizeof(e), &code), 0);
+	assert_int_equal(python_code_line(code, 0), 0);
+	assert_int_equal(python_code_set_lines(code, NULL, 0), 0);
+	assert_int_equal(python_code_line(code, 0), 7);
+	python_code_free(code);
+}
+
 static void an_event_that_does_not_fit_its_bytes_is_refused(void **state)
 {
 	const struct code_event right = { .minor = 8 };
@@ -357,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_table_that_is_cut_says_nothing_of_what_was_behind),
 		cmocka_unit_test(a_line_stays_between_1_and_2147483647),
 		cmocka_unit_test(what_is_no_string_has_no_text),
+		cmocka_unit_test(what_was_not_read_is_not_used),
 		cmocka_unit_test(an_event_that_does_not_fit_its_bytes_is_refused),
 	};
 
