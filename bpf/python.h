@@ -51,11 +51,13 @@ struct python_layout {
 	struct {
 		__u64 start, end;
 	} eval[PYTHON_EVAL_MAX]; /* _PyEval_EvalFrameDefault and its parts; 0, 0: no more */
-	__u64 eval_linked;     /* up to here, from eval[0].start, a call has not yet made its frame
-				  current */
-	__u32 serial;	       /* never 0; no two layouts of a run have the same */
-	__u32 tss_key;	       /* in _PyRuntime: autoTSSkey's number, a __u32 */
-	__u16 thread_id;       /* in PyThreadState: what pthread_self() gave */
+	__u64 eval_linked; /* up to here, from eval[0].start, a call has not yet made its frame
+			      current */
+	__u32 serial;	   /* never 0; no two layouts of a run have the same */
+	__u32 tss_key;	   /* in _PyRuntime: autoTSSkey's number, a __u32 */
+	__u32 tss_holder; /* in _PyRuntime: the PyThreadState that has the GIL (up to 3.11); 0: none
+			   */
+	__u16 thread_id;  /* in PyThreadState: what pthread_self() gave */
 	__u16 thread_frame;    /* the current frame, or where it is found */
 	__u16 thread_indirect; /* 1: thread_frame is a pointer to a _PyCFrame, and the frame is at
 				* cframe_frame in that */

@@ -34,6 +34,20 @@ static __always_inline long python_word(struct unwind_state *s, __u64 address, _
 	return unwind_read(s, ret, sizeof(*ret), address);
 }
 
+/* The PyThreadState that has the GIL, if it is of this thread: up to 3.11 the TSS slot keeps the
+ * thread's first one, while a sub-interpreter runs in another. */
+static __always_inline int python_holder(struct unwind_state *s, const struct python_layout *layout,
+					 __u64 thread_pointer, __u64 *ret)
+{
+	__u64 holder, id;
+
+	if (!layout->tss_holder || python_word(s, layout->runtime + layout->tss_holder, &holder) ||
+	    !holder || python_word(s, holder + layout->thread_id, &id) || id != thread_pointer)
+		return 0;
+	*ret = holder;
+	return 1;
+}
+
 /* The PyThreadState of the thread: by its TSS slot, which stands while the GIL is released. */
 static __always_inline int python_state(struct unwind_state *s, const struct python_layout *layout,
 					__u64 thread_pointer, __u64 *ret)
@@ -41,6 +55,8 @@ static __always_inline int python_state(struct unwind_state *s, const struct pyt
 	__u32 key = PTHREAD_SPECIFIC_KEYS;
 	__u64 id;
 
+	if (python_holder(s, layout, thread_pointer, ret))
+		return PYTHON_WALKS;
 	if (unwind_read(s, &key, sizeof(key), layout->runtime + layout->tss_key))
 		return PYTHON_NOT_READABLE;
 	if (key >= PTHREAD_SPECIFIC_KEYS ||

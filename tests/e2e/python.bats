@@ -163,6 +163,18 @@ deep() {
 	END
 }
 
+subinterpreter() {
+	python_run subinterpreter.py
+	python_is_ok
+	python_stacks <<-'END'
+		about(in_function("in_sub", "cpu"), 700000000, what="in_sub")
+	END
+}
+
+@test "a sub-interpreter's functions are seen while they run, in every version (oracle: the program)" {
+	each_python subinterpreter
+}
+
 @test "names in any script and files in any spelling (oracle: the program)" {
 	VERSION=3.11 INTERPRETER=("$PYTHON")
 	python_run unicode_names.py

@@ -61,6 +61,8 @@ static const char walk_script[] =
     "    get.restype = ctypes.c_void_p\n"
     "    same('tss', get(u32(runtime + l['tss_key'])), state)\n"
     "    same('tss is made', u32(runtime + l['tss_key'] - 4), 1)\n"
+    "    if l['tss_holder']:\n"
+    "        same('holder', u64(runtime + l['tss_holder']), state)\n"
     "    same('thread', u64(state + l['thread_id']), threading.get_ident())\n"
     "    return state\n"
     "def instruction(frame, code):\n"
@@ -117,18 +119,18 @@ static char *as_dict(const struct python_layout *l)
 #define FIELD(f) "'" #f "': %u, "
 	assert_true(
 	    asprintf(&text,
-		     "{" FIELD(tss_key) FIELD(thread_id) FIELD(thread_frame) FIELD(thread_indirect)
-			 FIELD(cframe_frame) FIELD(frame_previous) FIELD(frame_code)
-			     FIELD(frame_instruction) FIELD(frame_entry) FIELD(code_flags)
-				 FIELD(code_first_line) FIELD(code_file) FIELD(code_name)
-				     FIELD(code_lines) FIELD(code_bytecode) FIELD(entry)
-					 FIELD(entry_value) FIELD(instruction) FIELD(code_tag_mask)
-					     FIELD(unicode_ascii) FIELD(unicode_compact) "}",
-		     l->tss_key, l->thread_id, l->thread_frame, l->thread_indirect, l->cframe_frame,
-		     l->frame_previous, l->frame_code, l->frame_instruction, l->frame_entry,
-		     l->code_flags, l->code_first_line, l->code_file, l->code_name, l->code_lines,
-		     l->code_bytecode, l->entry, l->entry_value, l->instruction, l->code_tag_mask,
-		     l->unicode_ascii, l->unicode_compact) > 0);
+		     "{" FIELD(tss_key) FIELD(tss_holder) FIELD(thread_id) FIELD(thread_frame)
+			 FIELD(thread_indirect) FIELD(cframe_frame) FIELD(frame_previous)
+			     FIELD(frame_code) FIELD(frame_instruction) FIELD(frame_entry)
+				 FIELD(code_flags) FIELD(code_first_line) FIELD(code_file) FIELD(
+				     code_name) FIELD(code_lines) FIELD(code_bytecode) FIELD(entry)
+				     FIELD(entry_value) FIELD(instruction) FIELD(code_tag_mask)
+					 FIELD(unicode_ascii) FIELD(unicode_compact) "}",
+		     l->tss_key, l->tss_holder, l->thread_id, l->thread_frame, l->thread_indirect,
+		     l->cframe_frame, l->frame_previous, l->frame_code, l->frame_instruction,
+		     l->frame_entry, l->code_flags, l->code_first_line, l->code_file, l->code_name,
+		     l->code_lines, l->code_bytecode, l->entry, l->entry_value, l->instruction,
+		     l->code_tag_mask, l->unicode_ascii, l->unicode_compact) > 0);
 #undef FIELD
 	return text;
 }

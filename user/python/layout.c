@@ -11,6 +11,12 @@
 #define OFFSETS_FROM 13 /* since then the interpreter has a table of its own */
 #define WITHIN 4096	/* no offset within an object is larger */
 
+/* struct _gilstate_runtime_state: tstate_current, autoInterpreterState, autoTSSkey and its number.
+ * Since 3.12 the TSS slot is that of whichever state runs. */
+#define HOLDER_UNTIL 12
+#define HOLDER_BEFORE_KEY 20
+#define HOLDER_BEFORE_KEY_3_8 28 /* with getframe between them */
+
 /* From the headers of each version (x86-64, release builds); tests/unit/python_layout_test.c asks
  * the interpreters themselves. 3.13 and later: what _Py_DebugOffsets has not. */
 struct table {
@@ -231,6 +237,9 @@ static bool take_debug_offsets(const struct inspect_python *p, uint8_t minor,
 static void take_table(const struct table *t, struct python_layout *l)
 {
 	l->tss_key = t->tss_key;
+	if (t->minor < HOLDER_UNTIL)
+		l->tss_holder =
+		    t->tss_key - (t->minor == 8 ? HOLDER_BEFORE_KEY_3_8 : HOLDER_BEFORE_KEY);
 	l->thread_id = t->thread_id;
 	l->thread_frame = t->thread_frame;
 	l->thread_indirect = t->thread_indirect;
