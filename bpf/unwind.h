@@ -22,7 +22,7 @@
 #define BUCKET_ROWS_MAX 511	  /* rows that begin within a bucket: one a byte at most, but one */
 #define MAPPINGS_MAX 65536	  /* executable mappings of all processes */
 #define PROCESS_MAPPINGS_MAX 4096 /* executable mappings of one process: 12 steps of search */
-#define FRAMES_MAX 511 /* a power of two, less one */
+#define FRAMES_MAX 511		  /* a power of two, less one */
 
 /*
  * A row, 64 bits:

@@ -48,9 +48,7 @@ const struct option_row option_rows[OPT_COUNT] = {
 			"tree, top, flamegraph: source lines and inlined functions, from debug "
 			"files of this host" },
 	[OPT_DEBUGINFOD] = { 0, "debuginfod", NULL,
-			     "as --lines, and asks the servers of DEBUGINFOD_URLS for missing "
-			     "debug "
-			     "files" },
+			     "source lines also from the servers of DEBUGINFOD_URLS" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };
