@@ -48,8 +48,6 @@ json_t *python_manifest(const struct profile_collector *c)
 	unwinder_python(c->o->unwinder, &p);
 	python_codes_stats(c->codes, &codes);
 	cause = cause_of(c, &p);
-	if (!p.counts[PYTHON_WALKS] && !cause)
-		return json_null();
 	return json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "status", cause ? "unavailable" : "ok", "cause", cause, "walks",
 			 (json_int_t)p.counts[PYTHON_WALKS], "stacks", (json_int_t)c->python_stacks,
