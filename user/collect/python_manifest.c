@@ -48,15 +48,17 @@ json_t *python_manifest(const struct profile_collector *c)
 	unwinder_python(c->o->unwinder, &p);
 	python_codes_stats(c->codes, &codes);
 	cause = cause_of(c, &p);
-	return json_pack("{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "status", cause ? "unavailable" : "ok", "cause", cause, "walks",
-			 (json_int_t)p.counts[PYTHON_WALKS], "stacks", (json_int_t)c->python_stacks,
-			 "without_state", (json_int_t)p.counts[PYTHON_NO_STATE], "not_its_own",
-			 (json_int_t)p.counts[PYTHON_NOT_ITS_OWN], "not_code",
-			 (json_int_t)p.counts[PYTHON_NOT_CODE], "not_readable",
-			 (json_int_t)p.counts[PYTHON_NOT_READABLE], "codes",
-			 (json_int_t)codes.codes, "codes_lost",
-			 (json_int_t)p.counts[PYTHON_CODE_LOST], "gone", (json_int_t)codes.gone,
-			 "nameless", (json_int_t)codes.nameless, "lineless",
-			 (json_int_t)codes.lineless, "ambiguous", (json_int_t)codes.ambiguous);
+	return json_pack(
+	    "{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "status",
+	    cause		     ? "unavailable"
+	    : p.counts[PYTHON_WALKS] ? "ok"
+				     : "none",
+	    "cause", cause, "walks", (json_int_t)p.counts[PYTHON_WALKS], "stacks",
+	    (json_int_t)c->python_stacks, "without_state", (json_int_t)p.counts[PYTHON_NO_STATE],
+	    "not_its_own", (json_int_t)p.counts[PYTHON_NOT_ITS_OWN], "not_code",
+	    (json_int_t)p.counts[PYTHON_NOT_CODE], "not_readable",
+	    (json_int_t)p.counts[PYTHON_NOT_READABLE], "codes", (json_int_t)codes.codes,
+	    "codes_lost", (json_int_t)p.counts[PYTHON_CODE_LOST], "gone", (json_int_t)codes.gone,
+	    "nameless", (json_int_t)codes.nameless, "lineless", (json_int_t)codes.lineless,
+	    "ambiguous", (json_int_t)codes.ambiguous);
 }
