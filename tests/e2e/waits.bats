@@ -6,19 +6,17 @@
 
 load helpers
 
-@test "four threads with a schedule: every cause has its share, to one point (oracle: clocks, schedstat)" {
+@test "four threads with a schedule: every cause has its time, within chance (oracle: clocks, schedstat)" {
 	profile_of "$TARGETS/profile_schedule" --rounds 40
 	profiled <<-'END'
 		for name, tid, wall, cpu, queue in said_lines("thread"):
-		    thread, wall = f"{name}-{tid}", int(wall)
-		    share = lambda x: 100 * x / wall
+		    thread = f"{name}-{tid}"
 		    about(ns(thread=thread, cause="cpu") + ns(thread=thread, cause="[not sampled]"), int(cpu), what=thread)
 		    for cause, blocked, count in said_lines("wait", name):
 		        if cause == "disk":
 		            continue  # in a test of its own
 		        seen = ns(thread=thread, cause=f"[{cause}]")
 		        about(seen, int(blocked), int(count), what=(thread, cause))
-		        assert abs(share(seen) - share(int(blocked))) <= 1, (thread, cause, share(seen), share(int(blocked)))
 		        for s in of(thread=thread, cause=f"[{cause}]"):
 		            assert s.has(f"do_{cause}") and s.has("worker"), s
 	END

@@ -321,6 +321,7 @@ static const char source[] =
     "#ifndef EVAL_SIZE\n#define EVAL_SIZE .-_PyEval_EvalFrameDefault\n#endif\n"
     "#ifndef JUMPS\n#define JUMPS 6\n#endif\n"
     "#ifndef BACK\n#define BACK JUMPS\n#endif\n"
+    "#ifndef INTO\n#define INTO 1\n#endif\n"
     "#ifndef FREE\n#define FREE 0\n#endif\n"
     "#ifndef VERSION\n#define VERSION .globl Py_Version; Py_Version: .quad 0x030d02f0\n#endif\n"
     "#ifndef HANDLERS\n#define HANDLERS\n#endif\n"
@@ -344,7 +345,7 @@ static const char source[] =
     "	.text\n	.cfi_startproc\n	ret\n	.cfi_endproc\n"
     "_PyEval_EvalFrameDefault:\n	.cfi_startproc\n	nop\n"
     "hot:	.fill 100, 1, 0x90\n"
-    "	.set i, 1\n	.rept JUMPS\n	.byte 0xe9\n"
+    "	.set i, INTO\n	.rept JUMPS\n	.byte 0xe9\n"
     "	.long _PyEval_EvalFrameDefault.cold+i-.-4\n	.set i, i+2\n	.endr\n"
     "	.cfi_endproc\n"
     "	.size _PyEval_EvalFrameDefault, EVAL_SIZE\n"
@@ -414,6 +415,14 @@ static void a_function_with_fewer_jumps_is_no_cold_part(void **state)
 	assert_int_equal(p.eval_count, 2);
 	p = facts_of(made("-DJUMPS=3", "-s"));
 	assert_int_equal(p.eval_count, 1);
+}
+
+/* Four places, of which the first byte is one: a tail call leads there. */
+static void a_jump_to_the_first_byte_of_a_function_does_not_count(void **state)
+{
+	(void)state;
+	assert_int_equal(facts_of(made("-DINTO=0 -DJUMPS=4 -DBACK=6", "-s")).eval_count, 1);
+	assert_int_equal(facts_of(made("-DINTO=0 -DJUMPS=5 -DBACK=6", "-s")).eval_count, 2);
 }
 
 static void a_function_that_does_not_jump_back_is_no_cold_part(void **state)
@@ -685,6 +694,7 @@ int main(void)
 		cmocka_unit_test(free_threaded_is_what_the_runtime_says_from_3_13_on),
 		cmocka_unit_test(musl_is_told_by_what_the_file_needs),
 		cmocka_unit_test(a_function_with_fewer_jumps_is_no_cold_part),
+		cmocka_unit_test(a_jump_to_the_first_byte_of_a_function_does_not_count),
 		cmocka_unit_test(a_function_that_does_not_jump_back_is_no_cold_part),
 		cmocka_unit_test(handlers_of_tail_calls_are_merged_and_the_largest_are_kept),
 		cmocka_unit_test(symbols_that_reach_beyond_their_segment_are_refused),

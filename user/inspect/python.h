@@ -25,8 +25,9 @@ struct python_range {
 };
 
 /**
- * 0; -ENOENT no CPython interpreter, or of an unknown version; -ENOEXEC its symbols contradict its
- * segments; elf_file_read_new()'s errors. f->cause says which.
+ * 0; -ENOENT no CPython interpreter; -ENOTSUP one of an unknown version, or without an evaluation
+ * loop; -ENOEXEC its symbols contradict its segments; -EFBIG too many symbols or segments;
+ * elf_file_read_new()'s errors. f->cause says which.
  */
 int python_read(struct elf_file *f, struct inspect_python *ret);
 
