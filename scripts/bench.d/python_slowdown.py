@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a profile at 99 Hz costs five programs of pyperformance, beside pyinstrument and py-spy.
 
-    python_slowdown.py TASKDIAG WORK PAIRS
+    python_slowdown.py TASKDIAG WORK PAIRS [PROGRAM...]
 
 In every round each program runs without an observer and with each of them, in turn; CPU time is that of the
 program and its children, measured by itself. Prints a table in Markdown: medians of CPU time with / without.
@@ -30,9 +30,12 @@ MODES = ("none", "taskdiag-bpf", "pyinstrument", "py-spy")
 
 def prepare(work):
     place = os.path.join(work, "venv")
+    if os.path.exists(os.path.join(place, "complete")):
+        return place, glob.glob(os.path.join(place, "lib/python3*/site-packages/pyperformance/data-files/benchmarks"))[0]
     venv.create(place, with_pip=True)
     subprocess.run([os.path.join(place, "bin", "pip"), "install", "-q", "pyperformance", "pyperf", "pyinstrument", "py-spy", "psutil"],
                    check=True)
+    open(os.path.join(place, "complete"), "w", encoding="ascii").close()
     return place, glob.glob(os.path.join(place, "lib/python3*/site-packages/pyperformance/data-files/benchmarks"))[0]
 
 
@@ -56,7 +59,8 @@ def main():
     tool, work, pairs = sys.argv[1], sys.argv[2], int(sys.argv[3])
     place, programs = prepare(work)
     print("| program | without, CPU s | taskdiag-bpf | pyinstrument | py-spy | quartiles of ours |\n|---|---|---|---|---|---|")
-    for name, (directory, arguments) in PROGRAMS.items():
+    for name in sys.argv[4:] or PROGRAMS:
+        directory, arguments = PROGRAMS[name]
         script = os.path.join(programs, directory, "run_benchmark.py")
         took = {mode: [] for mode in MODES}
         for i in range(pairs):
