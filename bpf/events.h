@@ -189,13 +189,14 @@ enum drop {
 	DROP_TARGETS_FULL,
 	DROP_IMAGES_FULL,
 	DROP_THREADS_FULL,
-	NOTE_STALE_TARGETS, /* an entry of an ended process was found and removed: its exit was
-			       missed */
-	NOTE_STALE_IMAGES,  /* likewise for an address space */
-	NOTE_HEALED_IMAGES, /* a tick found a process in another address space than known */
-	NOTE_SWITCHES,	    /* context switches of the task that the profile looked at */
-	NOTE_LOST_MARKS,    /* marks in records that could not be sent */
-	DROP_SLOTS_FULL,    /* walks that were not made: see unwind_claim.bpf.h */
+	NOTE_STALE_TARGETS,   /* an entry of an ended process was found and removed: its exit was
+				 missed */
+	NOTE_STALE_IMAGES,    /* likewise for an address space */
+	NOTE_HEALED_IMAGES,   /* a tick found a process in another address space than known */
+	NOTE_SWITCHES,	      /* context switches of the task that the profile looked at */
+	NOTE_UNTOLD_SWITCHES, /* switches of the task that no probe ran for, found afterwards */
+	NOTE_LOST_MARKS,      /* marks in records that could not be sent */
+	DROP_SLOTS_FULL,      /* walks that were not made: see unwind_claim.bpf.h */
 	DROP_MAX,
 };
 

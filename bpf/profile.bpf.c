@@ -314,6 +314,42 @@ static __always_inline bool thread_come(struct task_struct *task, struct thread 
 	return marks;
 }
 
+#define RUN_DELAY_UNKNOWN (1ULL << 63)
+
+/* @task runs here, but we were not told of the switch that brought it: a kernel skips a probe that
+ * it would have to run within itself, and some virtual machines' kernels tell not of every switch.
+ * The thread of ours that was here before has gone, for a reason that nobody knows. */
+static __always_inline void switch_untold(struct here_profile *here, struct task_struct *task,
+					  __u64 now)
+{
+	__u32 before = here->tid, tid = task->pid;
+	__u64 first, marks;
+	struct thread *t;
+
+	here->next = tid;
+	if (before == tid)
+		return;
+	t = before ? bpf_map_lookup_elem(&threads, &before) : NULL;
+	if (t && !t->busy && !t->out_ns) {
+		drop_count(NOTE_UNTOLD_SWITCHES);
+		marks = marks_pass(t, now, &first);
+		if (marks && !t->cpu_marks)
+			t->cpu_first_ns = first;
+		t->cpu_marks += marks;
+		t->out_ns = now;
+		t->run_delay = RUN_DELAY_UNKNOWN;
+		t->wait_state = 0;
+		t->wait_cause = CAUSE_UNKNOWN;
+		t->wait_stack = 0;
+	}
+	t = tid ? bpf_map_lookup_elem(&threads, &tid) : NULL;
+	here->tid = t && !t->busy ? tid : 0;
+	if (!t || t->busy)
+		return;
+	drop_count(NOTE_UNTOLD_SWITCHES);
+	here->woken = thread_come(task, t, now);
+}
+
 SEC("?tp_btf/sched_switch")
 int BPF_PROG(profile_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -325,12 +361,16 @@ int BPF_PROG(profile_switch, bool preempt, struct task_struct *prev, struct task
 	if (cpu >= MAX_CPUS)
 		return 0;
 	here = &profile_here[cpu];
+	tid = prev->pid;
+	if (here->next != tid)
+		switch_untold(here, prev, now = bpf_ktime_get_boot_ns());
 	if (here->tid) {
-		now = bpf_ktime_get_boot_ns();
+		now = now ? now : bpf_ktime_get_boot_ns();
 		thread_leave(prev, preempt, now);
 	}
 	here->woken = 0;
 	tid = next->pid;
+	here->next = tid;
 	if (tid)
 		t = bpf_map_lookup_elem(&threads, &tid);
 	if (t && t->busy) /* it ends: see profile_exit */
@@ -357,11 +397,15 @@ int profile_wake(__u64 *ctx)
 	if (cpu >= MAX_CPUS)
 		return 0;
 	here = &profile_here[cpu];
+	tid = bpf_get_current_pid_tgid();
+	if (!here->woken && here->next == tid)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (here->next != tid)
+		switch_untold(here, task, bpf_ktime_get_boot_ns());
 	if (!here->woken)
 		return 0;
 	here->woken = 0;
-	task = bpf_get_current_task_btf();
-	tid = task->pid;
 	t = bpf_map_lookup_elem(&threads, &tid);
 	if (!t || !t->wait_marks)
 		return 0;

@@ -122,7 +122,9 @@ struct here {
 struct here_profile {
 	__u32 tid; /* 0: none of ours */
 	__u32 woken;
-	__u64 pad[7]; /* a cache line of its own */
+	__u32 next; /* whom the last switch that we were told of brought, ours or not */
+	__u32 pad;
+	__u64 line[6]; /* a cache line of its own */
 };
 
 #define image_bytes(nr_cpus) \

@@ -148,6 +148,7 @@ static json_t *ledger_json(const struct session *s)
 	json_object_set_new(notes, "stale_processes", json_integer(s->drops[NOTE_STALE_TARGETS]));
 	json_object_set_new(notes, "stale_images", json_integer(s->drops[NOTE_STALE_IMAGES]));
 	json_object_set_new(notes, "healed_images", json_integer(s->drops[NOTE_HEALED_IMAGES]));
+	json_object_set_new(notes, "untold_switches", json_integer(s->drops[NOTE_UNTOLD_SWITCHES]));
 	json_object_set_new(notes, "samples_failed", json_integer(s->samples_failed));
 	json_object_set_new(ledger, "notes", notes);
 	return ledger;
