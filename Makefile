@@ -29,9 +29,14 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.bpf.o)
 SKELETON    := $(BUILD)/taskdiag.skel.h
+# the malloc shim is a library of its own, for the task: see user/preload/shim/preload.h
+PRELOAD         := $(BUILD)/preload.so
+PRELOAD_SOURCES := $(wildcard user/preload/shim/*.c)
+PRELOAD_HEADERS := $(wildcard user/preload/*.h user/preload/shim/*.h)
 SOURCES     := $(wildcard user/*.c user/*/*.c)
 OBJECTS     := $(SOURCES:%.c=$(BUILD)/%.o)
 TARGETS     := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(wildcard tests/targets/*.c))
+SHIM_TARGETS := $(addprefix $(BUILD)/targets/shim/,known pass forks signals corners bump.so plugins/shim_plugin.so) $(BUILD)/shim_observer
 # one source, several ways to build it
 VARIANTS := $(addprefix $(BUILD)/targets/profile_,static staticpie nocfi framepointer debugframe)
 PLUGINS  := $(addprefix $(BUILD)/targets/profile_,plugin_a.so plugin_b.so plt.so)
@@ -106,6 +111,36 @@ $(BUILD)/unit/%: tests/unit/%.c $(PURE_OBJECTS)
 	$(call say,TEST,$@)
 	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) -lcmocka $(LIBS) -o $@
 
+$(BUILD)/unit/preload_%: tests/unit/preload_%.c $(PRELOAD_SOURCES) $(PRELOAD_HEADERS)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)
+	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< -lcmocka -lm -o $@
+
+# gcc: rbp stays the caller's (-ffixed-rbp); nothing of CFLAGS, which may ask for frame pointers
+PRELOAD_CC    ?= gcc
+PRELOAD_FLAGS := -std=gnu17 -O2 -g -fPIC -shared -fvisibility=hidden -ffixed-rbp -fomit-frame-pointer -fno-plt \
+	-fno-stack-protector -fcf-protection=none $(addprefix -fno-builtin-,malloc calloc realloc free) \
+	-Wl,-z,now,-z,defs,-z,separate-code,-soname,taskdiag-preload.so
+
+$(PRELOAD): $(PRELOAD_SOURCES) $(PRELOAD_HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(call say,SO,$@)
+	$(Q)$(PRELOAD_CC) $(PRELOAD_FLAGS) $(WARNINGS) $(CPPFLAGS) $(PRELOAD_SOURCES) -o $@
+
+$(BUILD)/shim_observer: $(wildcard tests/preload/*.[ch]) user/preload/region.h
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -MF $@.d $(filter %.c,$^) -lm -o $@
+
+# calls of malloc and free are what these are about: none is optimised away
+$(BUILD)/targets/shim/%: CFLAGS += -fno-builtin -Wl,-rpath,'$$ORIGIN/plugins'
+
+$(BUILD)/targets/shim/bump.so: tests/targets/shim/bump.c
+$(BUILD)/targets/shim/plugins/shim_plugin.so: tests/targets/shim/plugin.c
+$(BUILD)/targets/shim/bump.so $(BUILD)/targets/shim/plugins/shim_plugin.so:
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -shared -fPIC -MF $@.d $(filter %.c,$^) -o $@
+
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
@@ -160,6 +195,10 @@ $(BUILD)/make_profile: tests/consumers/make_profile.c $(PURE_OBJECTS)
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) $(LIBS) -o $@
 
+$(BUILD)/make_allocations: tests/consumers/make_allocations.c $(PURE_OBJECTS)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) $(SANITIZE) -MF $@.d $< $(PURE_OBJECTS) $(LIBS) -o $@
+
 $(BUILD)/empty.bpf.o: tests/bpf/empty.bpf.c vmlinux/$(ARCH)/vmlinux.h
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 $(WARNINGS) -Wno-unused-parameter -Ivmlinux/$(ARCH) \
@@ -186,7 +225,7 @@ $(BUILD)/verified: tests/bpf/verified.c user/session/kernel_type.c $(SKELETON)
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $(filter %.c,$^) -lbpf -lelf -lz -o $@
 
-targets: $(TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/uprobe_walk $(BUILD)/make_profile	## build the programs with known answers that the tests observe
+targets: $(TARGETS) $(PRELOAD) $(SHIM_TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/uprobe_walk $(BUILD)/make_profile $(BUILD)/make_allocations	## build the programs with known answers that the tests observe
 
 unit: $(UNIT_TESTS)	## build and run the unit tests, with sanitizers
 	$(Q)set -e; for test in $^; do $$test; done

@@ -30,7 +30,10 @@ struct config {
 	__u32 waits;	       /* 0 with --cpu-only */
 	__u32 wake_hook;       /* 1: sched_exit_tp runs in the waking thread (Linux 6.16) */
 	__u32 thread_size;     /* of a kernel stack, for kernels without bpf_task_pt_regs() */
+	__u32 stacks;	       /* 1: some program walks stacks */
+	__u32 resident;	       /* 1: births and deaths of pages are told */
 	__u32 hold; /* 1: a started command is stopped at its exec until its tables stand */
+	__u32 pad;
 };
 
 #endif

@@ -19,7 +19,8 @@ enum event_type {
 	EV_THREAD_END,	/* it has ended: thread_event */
 	EV_STACK,	/* a stack that was not sent before, or long ago: stack_event */
 	EV_MARKS,	/* what a thread did at some marks: marks_event */
-	EV_CODE, /* a code object of Python that was not sent before: code_event (python.h) */
+	EV_CODE,  /* a code object of Python that was not sent before: code_event (python.h) */
+	EV_PAGES, /* pages came, went or moved: pages_event */
 };
 
 /* First member of every ring record. Process identity is tgid and start_ns together. */
@@ -64,8 +65,9 @@ struct image_event {
 	__u64 peak_ns;
 	__u64 epoch;	   /* the task's peak that share_bytes belongs to */
 	__u64 share_bytes; /* its RSS at that peak */
+	__u64 image;	   /* identity of the address space, as in process_sample */
 };
-_Static_assert(sizeof(struct image_event) == 72, "ABI between bpf/ and user/");
+_Static_assert(sizeof(struct image_event) == 80, "ABI between bpf/ and user/");
 
 /* A thread, with the kernel's own totals of it. Times of the first kind are since it is observed.
  */
@@ -102,6 +104,30 @@ struct marks_event {
 	__u32 pad;
 };
 _Static_assert(sizeof(struct marks_event) == 80, "ABI between bpf/ and user/");
+
+enum pages_change {
+	PAGES_BORN,
+	PAGES_DIED,
+	PAGES_MOVED,  /* mremap: from first to `to` */
+	PAGES_FILLED, /* born, those of them that were not there */
+	PAGES_FORKED, /* `to` is the image of the child */
+};
+
+/* Pages of one address space, of which some are sampled (sampling.h). */
+struct pages_event {
+	struct event_header h; /* EV_PAGES; the process */
+	__u64 image;	       /* identity of the address space */
+	__u64 stack;	       /* of a birth: stack_event.id; 0: none is known */
+	__u64 first, count;    /* in pages; the number of a page is its address / page size */
+	__u64 to;	       /* where to, or whose: see enum pages_change */
+	__u64 rss_pages;       /* of the task, before this */
+	__u32 change;	       /* enum pages_change */
+	__u32 kind;	       /* of a birth: 0 file, 1 anonymous, 3 shared memory */
+	__u32 tid;	       /* as the observer sees it */
+	__u32 pad;
+	char name[NAME_BYTES]; /* of the thread; hostile bytes, always terminated */
+};
+_Static_assert(sizeof(struct pages_event) == 120, "ABI between bpf/ and user/");
 
 enum sample_type {
 	SAMPLE_TASK = 1, /* first of every tick: task_sample */
@@ -196,6 +222,7 @@ enum drop {
 	NOTE_SWITCHES,	      /* context switches of the task that the profile looked at */
 	NOTE_UNTOLD_SWITCHES, /* switches of the task that no probe ran for, found afterwards */
 	NOTE_LOST_MARKS,      /* marks in records that could not be sent */
+	NOTE_FOREIGN_PAGES,   /* births that another process caused, or without a known address */
 	DROP_SLOTS_FULL,      /* walks that were not made: see unwind_claim.bpf.h */
 	DROP_MAX,
 };

@@ -242,6 +242,7 @@ static __always_inline void image_end(__u64 mm, struct image *image)
 		e->peak_ns = image->peak_ns;
 		e->epoch = image->epoch;
 		e->share_bytes = bytes_of(image->share_pages);
+		e->image = mm;
 		record_submit(e);
 	}
 	for_each_cpu (i)

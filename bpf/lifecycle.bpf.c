@@ -73,7 +73,7 @@ static __always_inline void mappings_inherit(struct task_struct *parent, struct 
 	__u32 from = parent->tgid, to = child->tgid;
 	struct unwind_process *process, copy;
 
-	if (!config.period_ns)
+	if (!config.stacks)
 		return;
 	process = bpf_map_lookup_elem(&unwind_processes, &from);
 	if (!process)

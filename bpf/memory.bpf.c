@@ -3,7 +3,7 @@
  *   rss_stat ──► image mirror ──► task_state (sum, peaks)      read by the tick, and at the end
  *   iter/task ──► task_sample, process_samples, thread_samples                    once a tick
  */
-#include "image.bpf.h"
+#include "resident.bpf.h"
 
 #define MM_SWAPENTS 2
 
@@ -29,9 +29,9 @@ static __always_inline s32 local_load(__u64 at)
 	    ->nr;
 }
 
-/* The common case: one page more, of the image that was here already, and no new peak since. Says
- * whether it was. */
-static __always_inline bool grew_here(struct here *h, __u32 cpu, __u32 member)
+/* The common case: one page more, of the image that was here already, and no new peak since. By how
+ * much it grew; 0: it was another case. */
+static __always_inline s32 grew_here(struct here *h, __u32 cpu, __u32 member)
 {
 	struct task_state *state;
 	__u32 index = h->task;
@@ -39,13 +39,14 @@ static __always_inline bool grew_here(struct here *h, __u32 cpu, __u32 member)
 
 	state = bpf_map_lookup_elem(&tasks, &index);
 	if (!state || h->epoch != state->epoch)
-		return false;
+		return 0;
 	local = local_load(h->at[member]);
 	if (!local || local <= h->local[member])
-		return false;
-	__sync_fetch_and_add(&state->cpu[cpu].pages, local - h->local[member]);
-	h->local[member] = local;
-	return true;
+		return 0;
+	local -= h->local[member];
+	__sync_fetch_and_add(&state->cpu[cpu].pages, local);
+	h->local[member] += local;
+	return local;
 }
 
 static __always_inline void here_enter(struct here *h, struct image *image, __u32 cpu)
@@ -106,21 +107,16 @@ static __always_inline s64 mirror_percpu(struct here *h, struct image *image, __
 	return delta + mirror_count(image, member, true);
 }
 
-static __always_inline int rss_changed(__u64 mm, __u32 member, bool atomic)
+/* By how much RSS of the image has changed; 0 as well where it is none of ours. */
+static __always_inline s64 image_update(struct here *h, __u32 cpu, __u64 mm, __u32 member,
+					bool atomic, __u32 *ret_task)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct image *image;
-	struct here *h;
+	struct image *image = bpf_map_lookup_elem(&images, &mm);
 	s64 delta;
 
-	if (member == MM_SWAPENTS || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
-		return 0;
-	h = &here[cpu];
-	if (atomic && rss_is_percpu() && h->mm == mm && grew_here(h, cpu, member))
-		return 0;
-	image = bpf_map_lookup_elem(&images, &mm);
 	if (!image || !image->ready)
 		return 0;
+	*ret_task = image->task;
 	if (atomic && rss_is_percpu())
 		delta = mirror_percpu(h, image, cpu, member);
 	else
@@ -129,6 +125,26 @@ static __always_inline int rss_changed(__u64 mm, __u32 member, bool atomic)
 	h->epoch = image->epoch;
 	if (image->dying && image_pages(image) <= 0)
 		image_end(mm, image);
+	return delta;
+}
+
+static __always_inline int rss_changed(__u64 mm, __u32 member, bool atomic)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), task = 0;
+	struct here *h;
+	s64 delta = 0;
+
+	if (member == MM_SWAPENTS || cpu >= config.nr_cpus || cpu >= MAX_CPUS)
+		return 0;
+	h = &here[cpu];
+	if (atomic && rss_is_percpu() && h->mm == mm) {
+		delta = grew_here(h, cpu, member);
+		task = h->task;
+	}
+	if (!delta)
+		delta = image_update(h, cpu, mm, member, atomic, &task);
+	if (atomic && rss_is_percpu() && config.resident && delta > 0)
+		resident_born(mm, member, delta, task);
 	return 0;
 }
 

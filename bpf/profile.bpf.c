@@ -13,7 +13,7 @@
  */
 #include <linux/ptrace.h>
 
-#include "unwind.bpf.h"
+#include "stack.bpf.h"
 #include "thread.bpf.h"
 
 #include <linux/bpf_perf_event.h>
@@ -22,64 +22,6 @@ extern char LICENSE[];
 
 /* 1: waits are read from outside; the clock then counts an event as a mark. Written by session. */
 volatile __u32 profile_outside = 0;
-
-/* Hash → stack that user space has been sent. A colliding one takes the place, and the other is
- * sent again when it comes again: nothing can be full, nothing locks. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, STACKS_SEEN);
-	__type(key, __u32);
-	__type(value, __u64);
-} stacks_seen SEC(".maps");
-
-static __always_inline bool stack_is_known(__u64 id)
-{
-	__u32 at = id & (STACKS_SEEN - 1);
-	__u64 *seen = bpf_map_lookup_elem(&stacks_seen, &at);
-
-	return seen && *seen == id;
-}
-
-static __always_inline void stack_known(__u64 id)
-{
-	__u32 at = id & (STACKS_SEEN - 1);
-	__u64 *seen = bpf_map_lookup_elem(&stacks_seen, &at);
-
-	if (seen)
-		*seen = id;
-}
-
-/* Sends the stack in @s unless it was sent. Returns its id; 0 when it could not be sent. */
-static __always_inline __u64 stack_send(struct unwind_state *s, const struct thread *t, int outcome)
-{
-	struct stack_event *e = (struct stack_event *)s->head;
-	__u64 id = s->hash + outcome, bytes;
-	__u32 n = s->frame_count;
-
-	if (s->raw)
-		id = (id ^ t->start_ns ^ t->tgid) * 0x9e3779b97f4a7c15ULL;
-	id = id ? id : 1;
-	if (stack_is_known(id))
-		return id;
-	n = n > FRAMES_MAX ? FRAMES_MAX : n;
-	bytes = sizeof(*e) + n * sizeof(s->frames[0]);
-	thread_header(&e->h, EV_STACK, bytes, t);
-	e->id = id;
-	e->outcome = outcome;
-	e->frame_count = n;
-	drop_count(DROP_OFFERED);
-	/* a bound that the verifier believes: 5.10 forgets those of what was spilled to the stack
-	 */
-	barrier_var(bytes);
-	if (bytes > sizeof(*e) + FRAMES_MAX * sizeof(s->frames[0]))
-		return 0;
-	if (bpf_ringbuf_output(&events, e, bytes, BPF_RB_NO_WAKEUP)) {
-		drop_count(DROP_RING_FULL);
-		return 0;
-	}
-	stack_known(id);
-	return id;
-}
 
 static __always_inline void marks_lost(struct thread *t, __u64 marks)
 {
@@ -114,6 +56,9 @@ static __always_inline void marks_send(struct thread *t, __u64 stack, __u32 caus
 static __always_inline __u64 stack_walk(enum slot_use use, struct thread *t,
 					const struct pt_regs *registers)
 {
+	const struct stack_owner owner = {
+		.start_ns = t->start_ns, .tgid = t->tgid, .pid = t->pid, .task = t->task
+	};
 	__u32 slot = slot_of_cpu(use), tgid = t->tgid;
 	struct unwind_state *s = slot_state(slot);
 	struct target *target = target_find(tgid, t->start_ns);
@@ -123,7 +68,7 @@ static __always_inline __u64 stack_walk(enum slot_use use, struct thread *t,
 		return 0;
 	unwind_begin(s, registers->rip, registers->rsp, registers->rbp, registers->rbx);
 	outcome = unwind_walk(slot, s, tgid, t->pid, target);
-	return stack_send(s, t, outcome);
+	return stack_send(s, &owner, outcome);
 }
 
 /* It was adopted while it ran, or so we thought: no switch has brought it here that we saw. */

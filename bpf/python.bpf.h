@@ -44,7 +44,7 @@ static __always_inline void python_count(struct unwind_state *s, const struct py
 }
 
 /* Sends the code object that was met last. Global, and so checked once. */
-__noinline int python_send(__u32 slot)
+__noinline __weak int python_send(__u32 slot)
 {
 	struct unwind_state *s = bpf_map_lookup_elem(&unwind_slots, &slot);
 	struct code_record *r = bpf_map_lookup_elem(&code_records, &slot);
@@ -91,7 +91,7 @@ static __always_inline struct unwind_state *python_slot(__u32 slot)
 }
 
 /* Each global, and so checked once, not once for every way to it. */
-__noinline int python_start(__u32 slot, __u32 layout, __u64 thread_pointer)
+__noinline __weak int python_start(__u32 slot, __u32 layout, __u64 thread_pointer)
 {
 	struct unwind_state *s = python_slot(slot);
 
@@ -101,7 +101,7 @@ __noinline int python_start(__u32 slot, __u32 layout, __u64 thread_pointer)
 }
 
 /* Whether the current native frame has Python frames that are not told yet. */
-__noinline int python_turn(__u32 slot)
+__noinline __weak int python_turn(__u32 slot)
 {
 	struct unwind_state *s = python_slot(slot);
 	const struct python_layout *layout = s ? python_layout_at(s, s->python.layout) : NULL;
@@ -109,7 +109,7 @@ __noinline int python_turn(__u32 slot)
 	return layout && python_is_here(s, layout);
 }
 
-__noinline int python_step(__u32 slot)
+__noinline __weak int python_step(__u32 slot)
 {
 	struct unwind_state *s = python_slot(slot);
 	const struct python_layout *layout = s ? python_layout_at(s, s->python.layout) : NULL;

@@ -127,6 +127,24 @@ struct here_profile {
 	__u64 line[6]; /* a cache line of its own */
 };
 
+#define FAULTS                                                                             \
+	4096 /* threads that can be in a fault at once without a collision: a power of two \
+	      */
+
+/* The last page fault of a thread. */
+struct fault {
+	__u64 address;
+	__u32 tid;
+	__u32 told; /* its birth is */
+};
+
+/* What a system call that is told at its end was asked for; thread by thread as faults are. */
+struct asked {
+	__u64 address, bytes;
+	__u32 tid;
+	__u32 nr; /* 0: nothing */
+};
+
 #define image_bytes(nr_cpus) \
 	(sizeof(struct image) - (MAX_CPUS - (nr_cpus)) * sizeof(((struct image *)0)->cpu[0]))
 #define task_state_bytes(nr_cpus)    \

@@ -39,7 +39,7 @@ struct {
 	__type(value, struct mapping);
 } unwind_mappings __weak SEC(".maps");
 
-/* Where a walk keeps its state: two slots a CPU (see enum slot_use), for programs that are not
+/* Where a walk keeps its state: three slots a CPU (see enum slot_use), for programs that are not
  * preempted; others claim slots beyond these (unwind_claim.bpf.h). max_entries is set before load.
  */
 struct {
@@ -49,8 +49,9 @@ struct {
 	__type(value, struct unwind_state);
 } unwind_slots __weak SEC(".maps");
 
-/* The clock's interrupt may come in the midst of a switch: each has a slot of its own. */
-enum slot_use { SLOT_CLOCK, SLOT_SWITCH, SLOT_USES };
+/* The clock's interrupt may come in the midst of a switch or of a page fault: each has a slot of
+ * its own. */
+enum slot_use { SLOT_CLOCK, SLOT_SWITCH, SLOT_FAULT, SLOT_USES };
 
 static __always_inline const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk)
 {
@@ -84,7 +85,7 @@ static __always_inline __u32 slot_of_cpu(enum slot_use use)
 }
 
 /* One native frame. Global, and so checked once. */
-__noinline int native_step(__u32 slot)
+__noinline __weak int native_step(__u32 slot)
 {
 	struct unwind_state *s = slot_state(slot);
 
@@ -92,7 +93,7 @@ __noinline int native_step(__u32 slot)
 }
 
 /* One frame of either kind. What is left of Python when the native walk has failed comes alone. */
-__noinline int unwind_step(__u32 slot)
+__noinline __weak int unwind_step(__u32 slot)
 {
 	struct unwind_state *s = slot_state(slot);
 	int outcome;

@@ -35,7 +35,7 @@
 #include "uprobe_walk.skel.h"
 
 #define NO_UPROBES 3
-#define SLOTS_A_CPU 2  /* enum slot_use of bpf/unwind.bpf.h */
+#define SLOTS_A_CPU 3  /* enum slot_use of bpf/unwind.bpf.h */
 #define CLOCK_NS 50000 /* of CPU time */
 #define START_NS 12345 /* any number: the program takes it from targets */
 #define PATIENCE_NS (60 * NS_PER_S)

@@ -23,7 +23,7 @@
 #define LOG_STATS 4 /* BPF_LOG_STATS of the kernel: the numbers alone, since Linux 5.2 */
 #define LOG_BYTES 65536
 #define PERIOD_NS 10101010
-#define SLOTS_A_CPU 2 /* enum slot_use of bpf/unwind.bpf.h */
+#define SLOTS_A_CPU 3 /* enum slot_use of bpf/unwind.bpf.h */
 
 static bool is_profile(const struct bpf_program *program)
 {

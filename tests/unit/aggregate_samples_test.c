@@ -1,4 +1,4 @@
-/* samples: interned raw stacks and marks per slice of time. Oracle: a naive table of every mark. */
+/* samples: marks per stack and slice of time. Oracle: a naive table of every mark. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,9 +10,11 @@
 #include <cmocka.h>
 
 #include "aggregate/samples.h"
+#include "aggregate/stacks.h"
 
 #define START 1000000ULL
 #define SLICE 100ULL
+#define NODE (STACKS_OVERFLOW + 1) /* of some stack */
 
 struct sum {
 	uint64_t marks, of_slice[SAMPLES_SLICES_MAX + 1], of_node[64];
@@ -32,48 +34,14 @@ static int add_up(void *context, const struct samples_cell *cell)
 	return 0;
 }
 
-static void equal_stacks_are_one_and_share_their_roots(void **state)
-{
-	const uint64_t a[] = { 1, 2, 3 }, b[] = { 1, 2, 4 };
-	struct samples *s = samples_new(START, SLICE);
-
-	(void)state;
-	assert_int_equal(samples_stack(s, 77, a, 3), 0);
-	assert_int_equal(samples_stack(s, 88, b, 3), 0);
-	assert_int_equal(samples_stack(s, 99, a, 3), 0);
-	assert_int_equal(samples_node_count(s), SAMPLES_OVERFLOW + 1 + 4);
-	assert_int_equal(samples_node(s, 77), samples_node(s, 99));
-	assert_int_equal(samples_parent(s, samples_node(s, 77)),
-			 samples_parent(s, samples_node(s, 88)));
-	assert_int_equal(samples_frame(s, samples_node(s, 88)), 4);
-	assert_int_equal(samples_node(s, 12345), SAMPLES_ROOT);
-	samples_free(s);
-}
-
-static void a_stack_sent_again_under_its_id_stays_the_same_node(void **state)
-{
-	const uint64_t a[] = { 5, 6 };
-	struct samples *s = samples_new(START, SLICE);
-	uint32_t node;
-
-	(void)state;
-	assert_int_equal(samples_stack(s, 1, a, 2), 0);
-	node = samples_node(s, 1);
-	assert_int_equal(samples_stack(s, 1, a, 2), 0);
-	assert_int_equal(samples_node(s, 1), node);
-	samples_free(s);
-}
-
 static void marks_of_one_wait_fall_into_the_slices_they_stood_in(void **state)
 {
-	const uint64_t a[] = { 5 };
 	struct samples *s = samples_new(START, SLICE);
 	struct sum sum = {};
 
 	(void)state;
-	assert_int_equal(samples_stack(s, 1, a, 1), 0);
 	/* at +50, +80, +110, +140, +170, +200 */
-	assert_int_equal(samples_add(s, samples_node(s, 1), 0, 0, 0, START + 50, 30, 6), 0);
+	assert_int_equal(samples_add(s, NODE, 0, 0, 0, START + 50, 30, 6), 0);
 	samples_each(s, add_up, &sum);
 	assert_int_equal(sum.of_slice[0], 2);
 	assert_int_equal(sum.of_slice[1], 3);
@@ -87,16 +55,13 @@ static void slices_merge_in_pairs_and_no_mark_is_lost(void **state)
 	static uint64_t wanted[SAMPLES_SLICES_MAX + 1];
 	struct samples *s = samples_new(START, SLICE);
 	struct sum sum = {};
-	const uint64_t a[] = { 5 };
 	uint64_t total = 0, time = START;
 
 	(void)state;
 	srand(4);
-	assert_int_equal(samples_stack(s, 1, a, 1), 0);
 	for (int i = 0; i < 20000; i++) {
 		time += rand() % 40;
-		assert_int_equal(
-		    samples_add(s, samples_node(s, 1), rand() % 3, rand() % 4, 0, time, 7, 3), 0);
+		assert_int_equal(samples_add(s, NODE, rand() % 3, rand() % 4, 0, time, 7, 3), 0);
 		total += 3;
 	}
 	assert_true(samples_slice_ns(s) > SLICE);
@@ -124,11 +89,9 @@ static void a_wait_of_a_day_is_one_addition_in_bounded_room(void **state)
 {
 	struct samples *s = samples_new(START, SLICE);
 	struct sum sum = {};
-	const uint64_t a[] = { 5 };
 
 	(void)state;
-	assert_int_equal(samples_stack(s, 1, a, 1), 0);
-	assert_int_equal(samples_add(s, samples_node(s, 1), 0, 0, 0, START, 10, 8640000), 0);
+	assert_int_equal(samples_add(s, NODE, 0, 0, 0, START, 10, 8640000), 0);
 	samples_each(s, add_up, &sum);
 	assert_int_equal(sum.marks, 8640000);
 	assert_true(sum.cells <= SAMPLES_SLICES_MAX);
@@ -142,27 +105,19 @@ static void a_day_of_samples_keeps_its_size(void **state)
 	struct samples *s = samples_new(0, 100000000);
 	struct sum sum = {}, first = {};
 	uint64_t added = 0;
-	size_t nodes;
 
 	(void)state;
 	srand(9);
-	for (uint64_t id = 1; id <= 300; id++) {
-		const uint64_t frames[] = { 1, 2, 3 + id % 7, 100 + id };
-
-		assert_int_equal(samples_stack(s, id, frames, 4), 0);
-	}
-	nodes = samples_node_count(s);
 	for (uint64_t time = 0; time < day_ns; time += step_ns, added++) {
 		uint64_t id = 1 + rand() % 300;
 
-		assert_int_equal(
-		    samples_add(s, samples_node(s, id), id % 40, id % 5, 0, time, 10101010, 1), 0);
+		assert_int_equal(samples_add(s, NODE + id, id % 40, id % 5, 0, time, 10101010, 1),
+				 0);
 		if (added == day_ns / step_ns / 24)
 			samples_each(s, add_up, &first);
 	}
 	samples_each(s, add_up, &sum);
 	assert_int_equal(sum.marks, added);
-	assert_int_equal(samples_node_count(s), nodes);
 	assert_true(sum.cells <= 300 * SAMPLES_SLICES_MAX);
 	assert_true(sum.cells <= 4 * first.cells); /* of its first hour */
 	samples_free(s);
@@ -174,33 +129,9 @@ static void marks_before_the_start_belong_to_the_first_slice(void **state)
 	struct sum sum = {};
 
 	(void)state;
-	assert_int_equal(samples_add(s, SAMPLES_ROOT, 0, 0, 0, START - 500, 100, 4), 0);
+	assert_int_equal(samples_add(s, STACKS_ROOT, 0, 0, 0, START - 500, 100, 4), 0);
 	samples_each(s, add_up, &sum);
 	assert_int_equal(sum.of_slice[0], 4);
-	samples_free(s);
-}
-
-static void too_many_stacks_become_the_overflow_stack_and_are_counted(void **state)
-{
-	struct samples *s = samples_new(START, SLICE);
-	uint64_t overflowed = 0;
-	struct sum sum = {};
-
-	(void)state;
-	for (uint64_t i = 1; i <= SAMPLES_NODES_MAX + 100; i++) {
-		uint64_t frame = i * 3;
-
-		if (samples_stack(s, i, &frame, 1))
-			overflowed++;
-	}
-	assert_true(overflowed >= 100);
-	assert_int_equal(samples_overflowed(s), overflowed);
-	assert_int_equal(samples_node(s, SAMPLES_NODES_MAX + 100), SAMPLES_OVERFLOW);
-	assert_true(samples_node_count(s) <= SAMPLES_NODES_MAX);
-	assert_int_equal(
-	    samples_add(s, samples_node(s, SAMPLES_NODES_MAX + 100), 0, 0, 0, START, 1, 5), 0);
-	samples_each(s, add_up, &sum);
-	assert_int_equal(sum.of_node[SAMPLES_OVERFLOW], 5);
 	samples_free(s);
 }
 
@@ -211,10 +142,10 @@ static void too_many_samples_keep_their_thread_and_cause(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < SAMPLES_ENTRIES_MAX + 10; i++)
-		assert_int_equal(samples_add(s, SAMPLES_ROOT, 1, 2, i, START, 1, 1), 0);
+		assert_int_equal(samples_add(s, STACKS_ROOT, 1, 2, i, START, 1, 1), 0);
 	samples_each(s, add_up, &sum);
 	assert_int_equal(sum.marks, SAMPLES_ENTRIES_MAX + 10);
-	assert_int_equal(sum.of_node[SAMPLES_OVERFLOW], 10);
+	assert_int_equal(sum.of_node[STACKS_OVERFLOW], 10);
 	assert_int_equal(samples_overflowed(s), 10);
 	samples_free(s);
 }
@@ -222,14 +153,11 @@ static void too_many_samples_keep_their_thread_and_cause(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equal_stacks_are_one_and_share_their_roots),
-		cmocka_unit_test(a_stack_sent_again_under_its_id_stays_the_same_node),
 		cmocka_unit_test(marks_of_one_wait_fall_into_the_slices_they_stood_in),
 		cmocka_unit_test(slices_merge_in_pairs_and_no_mark_is_lost),
 		cmocka_unit_test(a_wait_of_a_day_is_one_addition_in_bounded_room),
 		cmocka_unit_test(a_day_of_samples_keeps_its_size),
 		cmocka_unit_test(marks_before_the_start_belong_to_the_first_slice),
-		cmocka_unit_test(too_many_stacks_become_the_overflow_stack_and_are_counted),
 		cmocka_unit_test(too_many_samples_keep_their_thread_and_cause),
 	};
 

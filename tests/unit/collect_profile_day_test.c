@@ -19,6 +19,7 @@
 
 #include "collect/memory.h"
 #include "collect/profile.h"
+#include "collect/stacks.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "session/stream.h"
@@ -341,6 +342,8 @@ static void start(struct fixture *f)
 				     .unwinder = f->u,
 				     .inspect = f->inspect,
 				     .command = "day" };
+	f->o.stacks = task_stacks_new(&f->o);
+	assert_non_null(f->o.stacks);
 	f->stream = (struct stream){ .o = &f->o };
 	for (size_t i = 0; i < 2; i++) {
 		f->stream.collectors[i] = &collectors_used[i];
@@ -355,6 +358,7 @@ static void stop(struct fixture *f)
 
 	for (size_t i = 0; i < 2; i++)
 		collectors_used[i].free(f->stream.selves[i]);
+	task_stacks_free(f->o.stacks);
 	processes_free(f->o.processes);
 	inspect_free(f->inspect);
 	unwinder_free(f->u);
@@ -378,6 +382,7 @@ static struct outcome run(struct fixture *f, uint64_t hours)
 	assert_int_equal(profile_marks(((struct profile_collector *)f->stream.selves[0])->profile),
 			 o.sent);
 	assert_int_equal(((struct profile_collector *)f->stream.selves[0])->failed, 0);
+	assert_int_equal(f->o.stacks->failed, 0);
 	stop(f);
 	return o;
 }

@@ -69,7 +69,8 @@ static const struct {
 	uint32_t type;
 	size_t bytes;
 } kinds[] = {
-	{ EV_PROCESS, 64 }, { EV_EXEC, 64 }, { EV_EXIT, 64 }, { EV_IMAGE_END, 72 }, { EV_OOM, 40 },
+	{ EV_PROCESS, 64 },   { EV_EXEC, 64 }, { EV_EXIT, 64 },
+	{ EV_IMAGE_END, 80 }, { EV_OOM, 40 },  { EV_PAGES, 120 },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -6,18 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/stacks.h"
+
 #define NONE UINT32_MAX
 #define ROOM_FIRST 256
-
-struct node {
-	uint64_t frame;
-	uint32_t parent;
-};
-
-struct stack {
-	uint64_t id;
-	uint32_t node;
-};
 
 struct entry {
 	uint64_t detail;
@@ -37,13 +29,11 @@ struct index {
 
 struct samples {
 	uint64_t start_ns, slice_ns, overflowed, marks;
-	struct node *nodes;
-	struct stack *stacks;
 	struct entry *entries;
 	struct cell *cells;
-	size_t node_count, stack_count, entry_count, cell_count;
-	size_t node_room, stack_room, entry_room, cell_room;
-	struct index by_frame, by_id, by_entry, by_cell;
+	size_t entry_count, cell_count;
+	size_t entry_room, cell_room;
+	struct index by_entry, by_cell;
 };
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -51,11 +41,6 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	uint64_t h = (a ^ (b * 0x9e3779b97f4a7c15ULL)) * 0xff51afd7ed558ccdULL;
 
 	return h ^ h >> 32;
-}
-
-static uint64_t node_hash(const struct node *n)
-{
-	return mix(n->frame, n->parent);
 }
 
 static uint64_t entry_hash(const struct entry *e)
@@ -96,16 +81,6 @@ static bool index_grow(struct index *x, size_t count,
 	return true;
 }
 
-static uint64_t hash_of_node(const struct samples *s, uint32_t i)
-{
-	return node_hash(&s->nodes[i]);
-}
-
-static uint64_t hash_of_stack(const struct samples *s, uint32_t i)
-{
-	return mix(s->stacks[i].id, 0);
-}
-
 static uint64_t hash_of_entry(const struct samples *s, uint32_t i)
 {
 	return entry_hash(&s->entries[i]);
@@ -131,55 +106,14 @@ static bool room(void **array, size_t *room, size_t count, size_t bytes)
 	return true;
 }
 
-static uint32_t find_node(const struct samples *s, uint32_t parent, uint64_t frame)
-{
-	struct node wanted = { .frame = frame, .parent = parent };
-	size_t at = node_hash(&wanted) & (s->by_frame.size - 1);
-
-	for (; s->by_frame.slots[at] != NONE; at = (at + 1) & (s->by_frame.size - 1)) {
-		const struct node *n = &s->nodes[s->by_frame.slots[at]];
-
-		if (n->frame == frame && n->parent == parent)
-			return s->by_frame.slots[at];
-	}
-	return NONE;
-}
-
-static int add_node(struct samples *s, uint32_t parent, uint64_t frame, uint32_t *ret)
-{
-	uint32_t known = s->by_frame.size ? find_node(s, parent, frame) : NONE;
-
-	*ret = known;
-	if (known != NONE)
-		return 0;
-	if (s->node_count == SAMPLES_NODES_MAX)
-		return -ENOSPC;
-	if (!room((void **)&s->nodes, &s->node_room, s->node_count, sizeof(*s->nodes)) ||
-	    !index_grow(&s->by_frame, s->node_count, hash_of_node, s))
-		return -ENOMEM;
-	s->nodes[s->node_count] = (struct node){ .frame = frame, .parent = parent };
-	index_put(&s->by_frame, hash_of_node(s, s->node_count), s->node_count);
-	*ret = s->node_count++;
-	return 0;
-}
-
 struct samples *samples_new(uint64_t start_ns, uint64_t slice_ns)
 {
 	struct samples *s = calloc(1, sizeof(*s));
-	uint32_t node;
 
 	if (!s)
 		return NULL;
 	s->start_ns = start_ns;
 	s->slice_ns = slice_ns;
-	/* root and overflow are their own parents: no frame finds them */
-	for (uint32_t i = SAMPLES_ROOT; i <= SAMPLES_OVERFLOW; i++) {
-		if (add_node(s, NONE - i, 0, &node)) {
-			samples_free(s);
-			errno = ENOMEM;
-			return NULL;
-		}
-	}
 	return s;
 }
 
@@ -187,12 +121,8 @@ void samples_free(struct samples *s)
 {
 	if (!s)
 		return;
-	free(s->nodes);
-	free(s->stacks);
 	free(s->entries);
 	free(s->cells);
-	free(s->by_frame.slots);
-	free(s->by_id.slots);
 	free(s->by_entry.slots);
 	free(s->by_cell.slots);
 	free(s);
@@ -202,63 +132,6 @@ void samples_start(struct samples *s, uint64_t start_ns)
 {
 	if (!s->cell_count)
 		s->start_ns = start_ns;
-}
-
-static struct stack *find_stack(const struct samples *s, uint64_t id)
-{
-	size_t at = mix(id, 0) & (s->by_id.size - 1);
-
-	if (!s->by_id.size)
-		return NULL;
-	for (; s->by_id.slots[at] != NONE; at = (at + 1) & (s->by_id.size - 1))
-		if (s->stacks[s->by_id.slots[at]].id == id)
-			return &s->stacks[s->by_id.slots[at]];
-	return NULL;
-}
-
-static int set_stack(struct samples *s, uint64_t id, uint32_t node)
-{
-	struct stack *known = find_stack(s, id);
-
-	if (known) {
-		known->node = node;
-		return 0;
-	}
-	if (s->stack_count == SAMPLES_STACKS_MAX)
-		return -ENOSPC;
-	if (!room((void **)&s->stacks, &s->stack_room, s->stack_count, sizeof(*s->stacks)) ||
-	    !index_grow(&s->by_id, s->stack_count, hash_of_stack, s))
-		return -ENOMEM;
-	s->stacks[s->stack_count] = (struct stack){ .id = id, .node = node };
-	index_put(&s->by_id, hash_of_stack(s, s->stack_count), s->stack_count);
-	s->stack_count++;
-	return 0;
-}
-
-int samples_stack(struct samples *s, uint64_t id, const uint64_t *frames, size_t count)
-{
-	uint32_t node = SAMPLES_ROOT;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < count; i++)
-		err = add_node(s, node, frames[i], &node);
-	if (!err)
-		err = set_stack(s, id, node);
-	if (err) {
-		s->overflowed++;
-		set_stack(s, id,
-			  SAMPLES_OVERFLOW); /* without room for the id: samples_node() says so */
-	}
-	return err;
-}
-
-uint32_t samples_node(const struct samples *s, uint64_t id)
-{
-	const struct stack *stack = id ? find_stack(s, id) : NULL;
-
-	if (!stack && id && s->stack_count == SAMPLES_STACKS_MAX)
-		return SAMPLES_OVERFLOW;
-	return stack ? stack->node : SAMPLES_ROOT;
 }
 
 static uint32_t find_entry(const struct samples *s, const struct entry *wanted)
@@ -281,9 +154,9 @@ static int add_entry(struct samples *s, struct entry wanted, uint32_t *ret)
 	uint32_t known = s->by_entry.size ? find_entry(s, &wanted) : NONE;
 
 	if (known == NONE && s->entry_count >= SAMPLES_ENTRIES_MAX &&
-	    wanted.node != SAMPLES_OVERFLOW) {
+	    wanted.node != STACKS_OVERFLOW) {
 		s->overflowed++;
-		wanted.node = SAMPLES_OVERFLOW;
+		wanted.node = STACKS_OVERFLOW;
 		wanted.detail = 0;
 		known = find_entry(s, &wanted);
 	}
@@ -420,21 +293,6 @@ int samples_each(const struct samples *s, samples_fn fn, void *context)
 			return err;
 	}
 	return 0;
-}
-
-size_t samples_node_count(const struct samples *s)
-{
-	return s->node_count;
-}
-
-uint32_t samples_parent(const struct samples *s, uint32_t node)
-{
-	return node <= SAMPLES_OVERFLOW ? SAMPLES_ROOT : s->nodes[node].parent;
-}
-
-uint64_t samples_frame(const struct samples *s, uint32_t node)
-{
-	return s->nodes[node].frame;
 }
 
 uint64_t samples_slice_ns(const struct samples *s)

@@ -1,12 +1,11 @@
-/* samples.h - what is kept of a profile while it runs: an interned tree of raw stacks, and marks
- * per stack, thread, cause and slice of time.
+/* samples.h - what is kept of a profile while it runs: marks per stack, thread, cause and slice of
+ * time. Stacks are nodes of a tree (stacks.h).
  *
- *   stack record ──► tree node (parent + frame) ─┐
  *   marks record ──► entry (node, thread, cause, detail) ──► cell (entry, slice) += marks
  *
- * Memory grows with what is distinct, and is bounded: beyond SAMPLES_NODES_MAX nodes a stack
- * becomes the one overflow stack (counted); beyond SAMPLES_CELLS_MAX cells, or SAMPLES_SLICES_MAX
- * slices, slices are merged in pairs. Pure: no kernel, no files, frames are opaque numbers.
+ * Memory grows with what is distinct, and is bounded: beyond SAMPLES_ENTRIES_MAX entries the stack
+ * is given up for STACKS_OVERFLOW (counted); beyond SAMPLES_CELLS_MAX cells, or SAMPLES_SLICES_MAX
+ * slices, slices are merged in pairs. Pure: no kernel, no files.
  */
 #ifndef TASKDIAG_SAMPLES_H
 #define TASKDIAG_SAMPLES_H
@@ -14,13 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAMPLES_NODES_MAX (1u << 20)
-#define SAMPLES_STACKS_MAX (1u << 18)
 #define SAMPLES_ENTRIES_MAX (1u << 19)
 #define SAMPLES_CELLS_MAX (1u << 20)
 #define SAMPLES_SLICES_MAX 600
-#define SAMPLES_ROOT 0	   /* the node of the empty stack */
-#define SAMPLES_OVERFLOW 1 /* the node of all stacks that found no room */
 
 struct samples;
 
@@ -29,14 +24,6 @@ struct samples *samples_new(uint64_t start_ns, uint64_t slice_ns);
 void samples_free(struct samples *s); /* NULL is fine */
 /** Moves the begin of slice 0: before the first mark is added only. */
 void samples_start(struct samples *s, uint64_t start_ns);
-
-/**
- * A stack: its frames, outermost first, get nodes; @id is what marks refer to from now on.
- * 0; -ENOSPC: there was no room, @id is an overflow stack now; -ENOMEM likewise.
- */
-int samples_stack(struct samples *s, uint64_t id, const uint64_t *frames, size_t count);
-/** Its node; SAMPLES_ROOT when @id is unknown. */
-uint32_t samples_node(const struct samples *s, uint64_t id);
 
 /** @detail: the caller's, part of what makes a sample distinct. Marks stand at first_ns and every
  * @period_ns after. 0 or -ENOMEM: nothing was added. */
@@ -53,11 +40,8 @@ typedef int (*samples_fn)(void *context, const struct samples_cell *cell);
 /** Calls @fn for each cell with marks, in no order; its first result that is not 0 ends it. */
 int samples_each(const struct samples *s, samples_fn fn, void *context);
 
-size_t samples_node_count(const struct samples *s);		 /* SAMPLES_ROOT included */
-uint32_t samples_parent(const struct samples *s, uint32_t node); /* always a smaller number */
-uint64_t samples_frame(const struct samples *s, uint32_t node);
 uint64_t samples_slice_ns(const struct samples *s);
-uint64_t samples_overflowed(const struct samples *s); /* stacks that found no room */
+uint64_t samples_overflowed(const struct samples *s); /* entries whose stack was given up */
 uint64_t samples_marks(const struct samples *s);
 
 #endif

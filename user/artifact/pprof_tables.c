@@ -8,7 +8,7 @@
 #include "artifact/profile_walk.h"
 #include "lib/cleanup.h"
 
-uint32_t pprof_string(struct pprof_tables *t, const char *s)
+uint32_t pprof_tables_string(struct pprof_tables *t, const char *s)
 {
 	_cleanup_free_ char *safe = profile_safe_name(s);
 
@@ -17,11 +17,11 @@ uint32_t pprof_string(struct pprof_tables *t, const char *s)
 
 static uint32_t function_of(struct pprof_tables *t, const struct profile_frame *f)
 {
-	struct pprof_function key = { .name = pprof_string(t, *f->name ? f->name : "?"),
+	struct pprof_function key = { .name = pprof_tables_string(t, *f->name ? f->name : "?"),
 				      .first_line = f->first_line };
 
-	key.system_name = f->system_name ? pprof_string(t, f->system_name) : key.name;
-	key.file = pprof_string(t, f->file ? f->file : "");
+	key.system_name = f->system_name ? pprof_tables_string(t, f->system_name) : key.name;
+	key.file = pprof_tables_string(t, f->file ? f->file : "");
 	if (key.name == INTERN_NONE || key.system_name == INTERN_NONE || key.file == INTERN_NONE)
 		return INTERN_NONE;
 	return intern_add(&t->functions, &key);
@@ -86,7 +86,7 @@ static uint32_t bare_string(struct pprof_tables *t, const char *name)
 	_cleanup_free_ char *bare =
 	    bracketed ? strndup(name + 1, length - 2) : strndup(name, length);
 
-	return bare ? pprof_string(t, bare) : INTERN_NONE;
+	return bare ? pprof_tables_string(t, bare) : INTERN_NONE;
 }
 
 static int add_causes(struct pprof_tables *t)

@@ -44,6 +44,6 @@ int pprof_tables_init(struct pprof_tables *t, const struct profile *p);
 void pprof_tables_clear(struct pprof_tables *t);
 
 /** The number of the string @s, made safe. INTERN_NONE: no memory. */
-uint32_t pprof_string(struct pprof_tables *t, const char *s);
+uint32_t pprof_tables_string(struct pprof_tables *t, const char *s);
 
 #endif

@@ -6,13 +6,10 @@
 
 #include "artifact/profile_files.h"
 #include "artifact/profile_samples.h"
-#include "artifact/profile_walk.h"
+#include "artifact/speedscope.h"
 #include "lib/cleanup.h"
-#include "lib/escape.h"
 
-/* A browser reads the file as one string, which may not pass 512 MB. */
 #define MAX_SAMPLES 2000000
-#define MAX_FRAMES 20000000 /* in all samples together, about */
 
 struct entry {
 	uint32_t thread, slice, number, node;
@@ -23,20 +20,6 @@ struct entries {
 	struct entry *list;
 	size_t count;
 };
-
-static int show(FILE *out, const struct profile_shown *f)
-{
-	fputs("{\"name\":", out);
-	escape_json(out, f->name);
-	if (f->file) {
-		fputs(",\"file\":", out);
-		escape_json(out, f->file);
-	}
-	if (f->file && f->line)
-		fprintf(out, ",\"line\":%" PRIu32, f->line);
-	fputc('}', out);
-	return 0;
-}
 
 static int by_thread_and_time(const void *a, const void *b)
 {
@@ -61,9 +44,9 @@ static size_t limit_of(struct profile_walk *w)
 			return 0;
 		frames += profile_walk_depth(w, node);
 	}
-	if (frames <= MAX_FRAMES)
+	if (frames <= SPEEDSCOPE_MAX_FRAMES)
 		return MAX_SAMPLES;
-	count = MAX_FRAMES / (frames / count);
+	count = SPEEDSCOPE_MAX_FRAMES / (frames / count);
 	return count > MAX_SAMPLES ? MAX_SAMPLES : count < 1 ? 1 : count;
 }
 
@@ -109,60 +92,38 @@ static int take_samples(struct profile_walk *w, struct entries *ret)
 	return err;
 }
 
-static int write_name(const struct profile *p, uint32_t thread, FILE *out)
+/* A new string; NULL without memory. */
+static char *name_of(const struct profile *p, uint32_t thread)
 {
 	const struct profile_thread *t = profile_thread_at(p, thread);
 	const struct profile_process *x = profile_process_at(p, t->process);
 	_cleanup_free_ char *process = profile_name_with_id(x->name, x->pid);
 	_cleanup_free_ char *name = profile_name_with_id(t->name, t->tid);
-	_cleanup_free_ char *both = NULL;
+	char *both;
 
-	if (!process || !name || asprintf(&both, "%s / %s", process, name) < 0) {
-		both = NULL; /* asprintf() leaves it undefined */
-		return -ENOMEM;
-	}
-	escape_json(out, both);
-	return 0;
-}
-
-static int write_samples(struct profile_walk *w, const struct entry *e, size_t count, FILE *out)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t length = 0;
-		const uint32_t *path = profile_walk_path(w, e[i].node, &length);
-
-		if (!path)
-			return -ENOMEM;
-		fputs(i ? ",\n[" : "[", out);
-		for (size_t j = 0; j < length; j++)
-			fprintf(out, j ? ",%" PRIu32 : "%" PRIu32, path[j]);
-		fputc(']', out);
-	}
-	return 0;
+	if (!process || !name || asprintf(&both, "%s / %s", process, name) < 0)
+		return NULL;
+	return both;
 }
 
 /* @e: all of one thread. */
 static int write_thread(struct profile_walk *w, const struct entry *e, size_t count, FILE *out)
 {
+	_cleanup_free_ char *name = name_of(w->profile, e->thread);
 	uint64_t period_ns = profile_period_ns(w->profile), marks = 0;
-	int err;
 
-	fputs("{\"type\":\"sampled\",\"name\":", out);
-	err = write_name(w->profile, e->thread, out);
-	if (err)
-		return err;
+	if (!name)
+		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		marks += e[i].marks;
-	fprintf(out, ",\"unit\":\"nanoseconds\",\"startValue\":0,\"endValue\":%" PRIu64,
-		marks * period_ns);
-	fputs(",\n\"samples\":[\n", out);
-	err = write_samples(w, e, count, out);
-	if (err)
-		return err;
-	fputs("],\n\"weights\":[", out);
+	speedscope_begin(name, "nanoseconds", marks * period_ns, out);
 	for (size_t i = 0; i < count; i++)
-		fprintf(out, i ? ",%" PRIu64 : "%" PRIu64, e[i].marks * period_ns);
-	fputs("]}", out);
+		if (speedscope_sample(w, i, INTERN_NONE, e[i].node, out))
+			return -ENOMEM;
+	speedscope_weights(out);
+	for (size_t i = 0; i < count; i++)
+		speedscope_weight(i, e[i].marks * period_ns, out);
+	speedscope_end(out);
 	return 0;
 }
 
@@ -170,7 +131,6 @@ static int write_threads(struct profile_walk *w, const struct entries *entries, 
 {
 	size_t next;
 
-	fputs("\"profiles\":[\n", out);
 	for (size_t i = 0; i < entries->count; i = next) {
 		const struct entry *e = &entries->list[i];
 		int err;
@@ -184,28 +144,12 @@ static int write_threads(struct profile_walk *w, const struct entries *entries, 
 		if (err)
 			return err;
 	}
-	if (!entries->count) /* its reader takes a file without any profile for a broken one */
-		fputs("{\"type\":\"sampled\",\"name\":\"empty\",\"unit\":\"nanoseconds\","
-		      "\"startValue\":0,\"endValue\":0,\"samples\":[],\"weights\":[]}",
-		      out);
-	fputs("]}\n", out);
-	return 0;
-}
-
-static int write_head(const struct profile_walk *w, const struct profile_run *run, FILE *out)
-{
-	_cleanup_free_ char *command = profile_safe_name(run->command ? run->command : "");
-
-	if (!command)
-		return -ENOMEM;
-	fputs("{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n"
-	      "\"exporter\":\"taskdiag-bpf " TASKDIAG_VERSION "\",\n\"name\":",
-	      out);
-	escape_json(out, command);
-	fputs(",\n\"shared\":{\"frames\":[\n", out);
-	for (uint32_t i = 0; i < strings_count(&w->labels); i++)
-		fprintf(out, i ? ",\n%s" : "%s", profile_walk_label(w, i));
-	fputs("]},\n", out);
+	if (!entries->count) { /* its reader takes a file without any profile for a broken one */
+		speedscope_begin("empty", "nanoseconds", 0, out);
+		speedscope_weights(out);
+		speedscope_end(out);
+	}
+	speedscope_tail(out);
 	return 0;
 }
 
@@ -213,12 +157,12 @@ int profile_write_speedscope(const struct profile *p, const struct profile_run *
 {
 	struct entries entries = { 0 };
 	struct profile_walk w;
-	int err = profile_walk_init(&w, p, show);
+	int err = profile_walk_init(&w, p, speedscope_show);
 
 	if (!err)
 		err = take_samples(&w, &entries);
 	if (!err)
-		err = write_head(&w, run, out);
+		err = speedscope_head(&w, run->command, out);
 	if (!err)
 		err = write_threads(&w, &entries, out);
 	free(entries.list);

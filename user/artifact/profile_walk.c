@@ -154,17 +154,6 @@ static uint32_t node_of_thread(struct profile_walk *w, const struct profile_thre
 		       label_of(w, &(struct profile_shown){ SHOWN_THREAD, .name = thread }));
 }
 
-static int walk_threads(struct profile_walk *w)
-{
-	w->thread_root = numbers(profile_thread_count(w->profile));
-	for (uint32_t i = 0; w->thread_root && i < profile_thread_count(w->profile); i++) {
-		w->thread_root[i] = node_of_thread(w, profile_thread_at(w->profile, i));
-		if (w->thread_root[i] == INTERN_NONE)
-			return -ENOMEM;
-	}
-	return w->thread_root ? 0 : -ENOMEM;
-}
-
 static int walk_causes(struct profile_walk *w)
 {
 	for (uint32_t i = 0; i < profile_cause_count(w->profile); i++) {
@@ -234,14 +223,37 @@ void profile_walk_clear(struct profile_walk *w)
 	free(w->path);
 }
 
+uint32_t profile_walk_stack(struct profile_walk *w, uint32_t stack)
+{
+	return stack == PROFILE_NO_STACK ? node_of(w, INTERN_NONE, w->no_frames)
+					 : w->stack_node[stack];
+}
+
+uint32_t profile_walk_root(struct profile_walk *w, const char *name)
+{
+	struct profile_shown shown = { .kind = SHOWN_FRAME, .name = name };
+
+	return node_of(w, INTERN_NONE, label_of(w, &shown));
+}
+
 uint32_t profile_walk_leaf(struct profile_walk *w, const struct profile_sample *s)
 {
-	uint32_t node = s->stack == PROFILE_NO_STACK ? INTERN_NONE : w->stack_node[s->stack];
 	uint32_t cause = w->cause_label[s->cause];
 
-	if (cause != INTERN_NONE)
-		return node_of(w, node, cause);
-	return node == INTERN_NONE ? node_of(w, INTERN_NONE, w->no_frames) : node;
+	if (cause == INTERN_NONE)
+		return profile_walk_stack(w, s->stack);
+	return node_of(w, s->stack == PROFILE_NO_STACK ? INTERN_NONE : w->stack_node[s->stack],
+		       cause);
+}
+
+uint32_t profile_walk_parent(const struct profile_walk *w, uint32_t node)
+{
+	return ((struct node *)intern_at(&w->nodes, node))->parent;
+}
+
+uint32_t profile_walk_label_of(const struct profile_walk *w, uint32_t node)
+{
+	return ((struct node *)intern_at(&w->nodes, node))->label;
 }
 
 uint32_t profile_walk_depth(const struct profile_walk *w, uint32_t node)
@@ -309,28 +321,64 @@ static int by_text(const void *a, const void *b, void *walk)
 			     x->root == y->root ? y->node : y->root);
 }
 
-int profile_walk_lines(struct profile_walk *w, const struct profile_line ***ret)
+int profile_walk_threads(struct profile_walk *w)
 {
-	const struct profile_line **sorted;
+	_cleanup_free_ uint32_t *root = NULL;
 
-	if (walk_threads(w))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < profile_sample_count(w->profile); i++) {
-		const struct profile_sample *s = profile_sample_at(w->profile, i);
-		struct profile_line key = { .root = w->thread_root[s->thread],
-					    .node = profile_walk_leaf(w, s) };
-		uint32_t line = key.node == INTERN_NONE ? INTERN_NONE : intern_add(&w->lines, &key);
-
-		if (line == INTERN_NONE)
+	if (w->thread_root)
+		return 0;
+	root = numbers(profile_thread_count(w->profile));
+	for (uint32_t i = 0; root && i < profile_thread_count(w->profile); i++) {
+		root[i] = node_of_thread(w, profile_thread_at(w->profile, i));
+		if (root[i] == INTERN_NONE)
 			return -ENOMEM;
-		((struct profile_line *)intern_at(&w->lines, line))->marks += s->marks;
 	}
-	sorted = calloc(w->lines.count + (size_t)1, sizeof(struct profile_line *));
+	w->thread_root = take_ptr(root);
+	return w->thread_root ? 0 : -ENOMEM;
+}
+
+int profile_walk_add(struct profile_walk *w, uint32_t thread, uint32_t node, uint64_t value)
+{
+	struct profile_line key = { .node = node };
+	uint32_t line;
+
+	if (profile_walk_threads(w))
+		return -ENOMEM;
+	key.root = w->thread_root[thread];
+	line = intern_add(&w->lines, &key);
+	if (line == INTERN_NONE)
+		return -ENOMEM;
+	((struct profile_line *)intern_at(&w->lines, line))->marks += value;
+	return 0;
+}
+
+int profile_walk_sorted(const struct profile_walk *w, const struct profile_line ***ret)
+{
+	const struct profile_line **sorted =
+	    calloc(w->lines.count + (size_t)1, sizeof(struct profile_line *));
+
 	if (!sorted)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < w->lines.count; i++)
 		sorted[i] = intern_at(&w->lines, i);
-	qsort_r(sorted, w->lines.count, sizeof(struct profile_line *), by_text, w);
+	qsort_r(sorted, w->lines.count, sizeof(struct profile_line *), by_text, (void *)w);
 	*ret = sorted;
 	return 0;
+}
+
+void profile_walk_restart(struct profile_walk *w)
+{
+	intern_clear(&w->lines);
+}
+
+int profile_walk_lines(struct profile_walk *w, const struct profile_line ***ret)
+{
+	for (uint32_t i = 0; i < profile_sample_count(w->profile); i++) {
+		const struct profile_sample *s = profile_sample_at(w->profile, i);
+		uint32_t node = profile_walk_leaf(w, s);
+
+		if (node == INTERN_NONE || profile_walk_add(w, s->thread, node, s->marks))
+			return -ENOMEM;
+	}
+	return profile_walk_sorted(w, ret);
 }

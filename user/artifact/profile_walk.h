@@ -41,7 +41,7 @@ typedef int (*profile_show_fn)(FILE *out, const struct profile_shown *f);
 
 struct profile_line {
 	uint32_t root, node; /* process;thread, then the rest */
-	uint64_t marks;
+	uint64_t marks;	     /* or what else was added up */
 };
 
 struct profile_walk {
@@ -66,14 +66,30 @@ void profile_walk_clear(struct profile_walk *w);
 /** The node of a sample's leaf, cause included; not below its thread_root. INTERN_NONE: no memory.
  */
 uint32_t profile_walk_leaf(struct profile_walk *w, const struct profile_sample *s);
+/** The node of a stack's leaf, that of PROFILE_NO_FRAMES when it is empty. INTERN_NONE: no memory.
+ */
+uint32_t profile_walk_stack(struct profile_walk *w, uint32_t stack);
+/** A node without parent, of a frame of the format's own. INTERN_NONE: no memory. */
+uint32_t profile_walk_root(struct profile_walk *w, const char *name);
+
+/* Nodes are numbered from 0, parents before their children. */
+uint32_t profile_walk_parent(const struct profile_walk *w, uint32_t node); /* INTERN_NONE: a root */
+uint32_t profile_walk_label_of(const struct profile_walk *w, uint32_t node);
 uint32_t profile_walk_depth(const struct profile_walk *w, uint32_t node);
 
 /** Labels from the root to @node. Borrowed, valid until the next call; NULL without memory. */
 const uint32_t *profile_walk_path(struct profile_walk *w, uint32_t node, size_t *ret_length);
 const char *profile_walk_label(const struct profile_walk *w, uint32_t label);
 
-/** Fills @lines from all samples, and *@ret with them, sorted frame by frame in the order of bytes;
- * free() it. Called once. 0 or -ENOMEM. */
+/** Makes the labels of all processes and threads, if that was not done. 0 or -ENOMEM. */
+int profile_walk_threads(struct profile_walk *w);
+/** Adds @value to the line of @thread and @node. 0 or -ENOMEM. */
+int profile_walk_add(struct profile_walk *w, uint32_t thread, uint32_t node, uint64_t value);
+/** All lines in *@ret, sorted frame by frame in the order of bytes; free() it. 0 or -ENOMEM. */
+int profile_walk_sorted(const struct profile_walk *w, const struct profile_line ***ret);
+/** Forgets the lines, for others of the same profile. */
+void profile_walk_restart(struct profile_walk *w);
+/** Fills @lines from all samples, then as profile_walk_sorted(). Called once. */
 int profile_walk_lines(struct profile_walk *w, const struct profile_line ***ret);
 
 #endif

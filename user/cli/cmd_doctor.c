@@ -33,7 +33,9 @@ static const char *const colours[] = {
 static const struct {
 	const char *name;
 	enum ability_of of;
-} diagnostics[] = { { "memory", OF_MEMORY }, { "profile", OF_PROFILE } };
+} diagnostics[] = { { "memory", OF_MEMORY },
+		    { "profile", OF_PROFILE },
+		    { "allocations", OF_ALLOCATIONS } };
 
 static void print_text(const struct ability *abilities, size_t count, const struct utsname *host,
 		       bool colour)

@@ -1,5 +1,5 @@
 /* cmd_report.c - the verbs that read a run directory: summary, plot, html, tree, top, flamegraph.
- * They differ in their output only. */
+ * They differ in their output only. What they show of allocations: cmd_allocations.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -14,14 +14,18 @@
 #include "inspect/inspect.h"
 #include "lib/cleanup.h"
 #include "lib/escape.h"
+#include "report/alloc_lines.h"
 #include "report/profile_facts.h"
 #include "report/source_lines.h"
 
 static const enum option_id of_run[] = { OPT_OUTPUT, OPT_JSON, OPT_COLOR, OPT_HELP, OPT_COUNT };
-static const enum option_id of_profile[] = { OPT_OUTPUT,     OPT_COLOR, OPT_FULL, OPT_LINES,
-					     OPT_DEBUGINFOD, OPT_HELP,	OPT_COUNT };
-static const enum option_id of_picture[] = { OPT_OUTPUT, OPT_LINES, OPT_DEBUGINFOD, OPT_HELP,
-					     OPT_COUNT };
+static const enum option_id of_profile[] = { OPT_OUTPUT, OPT_COLOR,	 OPT_FULL,
+					     OPT_LINES,	 OPT_DEBUGINFOD, OPT_ALLOCATIONS,
+					     OPT_LEAKS,	 OPT_TEMPORARY,	 OPT_RESIDENT,
+					     OPT_JSON,	 OPT_HELP,	 OPT_COUNT };
+static const enum option_id of_picture[] = { OPT_OUTPUT,      OPT_LINES, OPT_DEBUGINFOD,
+					     OPT_ALLOCATIONS, OPT_LEAKS, OPT_TEMPORARY,
+					     OPT_RESIDENT,    OPT_HELP,	 OPT_COUNT };
 
 int report_style_for(const struct options *o, FILE *stream, struct report_style *ret,
 		     struct problem *problem)
@@ -63,8 +67,8 @@ int report_to_file(const struct run *run, report_write_fn *write, const struct r
 	return err ? problem_set(problem, err, "write %.300s: %s", path, strerror(-err)) : 0;
 }
 
-static int open_run(int argc, char **argv, const enum option_id *allowed, struct options *o,
-		    struct run **ret, struct problem *problem)
+int report_open(int argc, char **argv, const enum option_id *allowed, struct options *o,
+		struct run **ret, struct problem *problem)
 {
 	_cleanup_free_ char *error = NULL;
 	int err = options_parse(argc, argv, allowed, false, o, problem);
@@ -96,39 +100,85 @@ static void note_lines(void *context, const char *path, const char *cause)
 		safe_cause ? safe_cause : "?");
 }
 
-/* The run gets another profile: the same, with lines. */
-static int add_lines(const struct options *o, struct run *run, struct problem *problem)
+/* @p gets the lines of its frames: another profile, or other allocations. */
+static int add_lines_of(const struct options *o, struct inspect *inspect, struct profile **p)
 {
-	struct inspect *inspect = NULL;
 	struct profile *with = NULL;
-	int err;
+	int err = source_lines_add(*p, inspect, o->value[OPT_DEBUGINFOD], note_lines, NULL, &with);
 
-	if (!wants_lines(o) || !run->profile)
-		return 0;
-	err = inspect_new(inspect_self, &inspect);
-	if (!err)
-		err = source_lines_add(run->profile, inspect, o->value[OPT_DEBUGINFOD], note_lines,
-				       NULL, &with);
-	inspect_free(inspect);
 	if (err)
-		return problem_set(problem, err, "read source lines: %s", strerror(-err));
-	profile_free(run->profile);
-	run->profile = with;
+		return err;
+	profile_free(*p);
+	*p = with;
 	return 0;
 }
 
-typedef int (*show_fn)(const struct options *o, const struct run *run, struct problem *problem);
+static int add_lines_of_allocations(const struct options *o, struct inspect *inspect,
+				    struct allocations **a)
+{
+	struct allocations *with = NULL;
+	int err = alloc_lines_add(*a, inspect, o->value[OPT_DEBUGINFOD], note_lines, NULL, &with);
 
-static int with_run(int argc, char **argv, const enum option_id *allowed, show_fn show)
+	if (err)
+		return err;
+	allocations_free(*a);
+	*a = with;
+	return 0;
+}
+
+/* Of what is going to be shown. */
+static int add_lines(const struct options *o, struct run *run, bool allocations,
+		     struct problem *problem)
+{
+	struct allocations **shown = run_allocations(run, o->value[OPT_RESIDENT]) == run->resident
+					 ? &run->resident
+					 : &run->allocations;
+	struct inspect *inspect = NULL;
+	int err;
+
+	if (!wants_lines(o) || !(allocations ? (void *)*shown : (void *)run->profile))
+		return 0;
+	err = inspect_new(inspect_self, &inspect);
+	if (!err)
+		err = allocations ? add_lines_of_allocations(o, inspect, shown)
+				  : add_lines_of(o, inspect, &run->profile);
+	inspect_free(inspect);
+	return err ? problem_set(problem, err, "read source lines: %s", strerror(-err)) : 0;
+}
+
+typedef int (*show_fn)(const struct options *o, struct run *run, struct problem *problem);
+
+/* Of a verb that shows a profile, or allocations: these when they are asked for, or all there is.
+ */
+static int show_either(const char *of_allocations, const struct options *o, struct run *run,
+		       show_fn show, struct problem *problem)
+{
+	bool allocations;
+	int err = 0;
+
+	if (allocations_asked(o) || !run->profile)
+		err = allocations_load(run, problem);
+	allocations = allocations_asked(o) || (!run->profile && run->allocations);
+	if (!err)
+		err = add_lines(o, run, allocations, problem);
+	if (err)
+		return err;
+	return allocations ? allocations_show(of_allocations, o, run, problem)
+			   : show(o, run, problem);
+}
+
+/* @of_allocations: a name of report_kinds; NULL: the verb does not show them. */
+static int with_run(int argc, char **argv, const enum option_id *allowed, show_fn show,
+		    const char *of_allocations)
 {
 	struct problem problem = {};
 	struct options o;
 	struct run *run = NULL;
-	int err = open_run(argc, argv, allowed, &o, &run, &problem);
+	int err = report_open(argc, argv, allowed, &o, &run, &problem);
 
-	if (!err && run)
-		err = add_lines(&o, run, &problem);
-	if (!err && run)
+	if (!err && run && of_allocations)
+		err = show_either(of_allocations, &o, run, show, &problem);
+	else if (!err && run)
 		err = show(&o, run, &problem);
 	else if (!err)
 		help_print(stdout);
@@ -137,11 +187,13 @@ static int with_run(int argc, char **argv, const enum option_id *allowed, show_f
 	return err ? complain(&problem, err == -EINVAL ? EXIT_USAGE : EXIT_REPORT) : 0;
 }
 
-static int show_summary(const struct options *o, const struct run *run, struct problem *problem)
+static int show_summary(const struct options *o, struct run *run, struct problem *problem)
 {
 	struct report_style style;
 	int err = report_style_for(o, stdout, &style, problem);
 
+	if (!err)
+		err = allocations_load(run, problem);
 	if (err)
 		return err;
 	if (o->value[OPT_JSON])
@@ -154,7 +206,7 @@ static int show_summary(const struct options *o, const struct run *run, struct p
 	return err ? problem_set(problem, err, "write the summary: %s", strerror(-err)) : 0;
 }
 
-static int show_html(const struct options *o, const struct run *run, struct problem *problem)
+static int show_html(const struct options *o, struct run *run, struct problem *problem)
 {
 	const struct report_kind *html = report_find("html");
 	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : html->default_file;
@@ -176,7 +228,7 @@ static char *png_name(const char *svg)
 	return asprintf(&name, "%.*s.png", (int)length, svg) < 0 ? NULL : name;
 }
 
-static int show_plot(const struct options *o, const struct run *run, struct problem *problem)
+static int show_plot(const struct options *o, struct run *run, struct problem *problem)
 {
 	const struct report_kind *plot = report_find("plot");
 	const char *svg = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : plot->default_file;
@@ -231,17 +283,17 @@ static int show_text(const char *kind, const struct options *o, const struct run
 	return err ? problem_set(problem, err, "write the %s: %s", kind, strerror(-err)) : 0;
 }
 
-static int show_tree(const struct options *o, const struct run *run, struct problem *problem)
+static int show_tree(const struct options *o, struct run *run, struct problem *problem)
 {
 	return show_text("tree", o, run, problem);
 }
 
-static int show_top(const struct options *o, const struct run *run, struct problem *problem)
+static int show_top(const struct options *o, struct run *run, struct problem *problem)
 {
 	return show_text("top", o, run, problem);
 }
 
-static int show_flamegraph(const struct options *o, const struct run *run, struct problem *problem)
+static int show_flamegraph(const struct options *o, struct run *run, struct problem *problem)
 {
 	const struct report_kind *kind = report_find("flamegraph");
 	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : kind->default_file;
@@ -258,30 +310,30 @@ static int show_flamegraph(const struct options *o, const struct run *run, struc
 
 int cmd_summary(int argc, char **argv)
 {
-	return with_run(argc, argv, of_run, show_summary);
+	return with_run(argc, argv, of_run, show_summary, NULL);
 }
 
 int cmd_plot(int argc, char **argv)
 {
-	return with_run(argc, argv, of_run, show_plot);
+	return with_run(argc, argv, of_run, show_plot, NULL);
 }
 
 int cmd_html(int argc, char **argv)
 {
-	return with_run(argc, argv, of_run, show_html);
+	return with_run(argc, argv, of_run, show_html, NULL);
 }
 
 int cmd_tree(int argc, char **argv)
 {
-	return with_run(argc, argv, of_profile, show_tree);
+	return with_run(argc, argv, of_profile, show_tree, "tree --allocations");
 }
 
 int cmd_top(int argc, char **argv)
 {
-	return with_run(argc, argv, of_profile, show_top);
+	return with_run(argc, argv, of_profile, show_top, "top --allocations");
 }
 
 int cmd_flamegraph(int argc, char **argv)
 {
-	return with_run(argc, argv, of_picture, show_flamegraph);
+	return with_run(argc, argv, of_picture, show_flamegraph, "flamegraph --allocations");
 }

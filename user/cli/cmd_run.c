@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bpf/config.h"
+#include "artifact/allocations_files.h"
 #include "cli/cmd.h"
 #include "cli/report_output.h"
 #include "collect/collector.h"
@@ -21,13 +22,13 @@
 #define MAX_OVERHEAD_DEFAULT 5
 
 static const enum option_id allowed[] = {
-	OPT_PID,	 OPT_DIAGNOSTICS,  OPT_OUTPUT,
-	OPT_INTERVAL,	 OPT_DURATION,	   OPT_FREQUENCY,
-	OPT_CPU_ONLY,	 OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
-	OPT_NO_CHILDREN, OPT_USER,	   OPT_RING_SIZE,
-	OPT_JSON,	 OPT_QUIET,	   OPT_VERBOSE,
-	OPT_COLOR,	 OPT_HELP,	   OPT_VERSION,
-	OPT_COUNT,
+	OPT_PID,	   OPT_DIAGNOSTICS,  OPT_OUTPUT,
+	OPT_INTERVAL,	   OPT_DURATION,     OPT_FREQUENCY,
+	OPT_CPU_ONLY,	   OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
+	OPT_MEMRAY_FORMAT, OPT_NO_CHILDREN,  OPT_USER,
+	OPT_RING_SIZE,	   OPT_JSON,	     OPT_QUIET,
+	OPT_VERBOSE,	   OPT_COLOR,	     OPT_HELP,
+	OPT_VERSION,	   OPT_COUNT,
 };
 
 static int parse_number(const char *text, long min, long max, long *ret)
@@ -103,8 +104,9 @@ static int take_ring(const struct options *o, struct session_options *so, struct
 static int take_profile(const struct options *o, struct session_options *so,
 			struct problem *problem)
 {
-	const char *frequency = o->value[OPT_FREQUENCY], *overhead = o->value[OPT_MAX_OVERHEAD];
-	long hz = FREQUENCY_DEFAULT_HZ, percent = MAX_OVERHEAD_DEFAULT;
+	const char *frequency = o->value[OPT_FREQUENCY], *overhead = o->value[OPT_MAX_OVERHEAD],
+		   *format = o->value[OPT_MEMRAY_FORMAT];
+	long hz = FREQUENCY_DEFAULT_HZ, percent = MAX_OVERHEAD_DEFAULT, number = 0;
 
 	if (frequency && parse_number(frequency, 1, FREQUENCY_MAX_HZ, &hz))
 		return problem_set(problem, -EINVAL,
@@ -118,6 +120,11 @@ static int take_profile(const struct options *o, struct session_options *so,
 	so->max_overhead = percent / 100.0;
 	so->cpu_only = o->value[OPT_CPU_ONLY] != NULL;
 	so->native_internals = o->value[OPT_NATIVE_INTERNALS] != NULL;
+	if (format && (parse_number(format, 1, 99, &number) || !memray_readers(number)))
+		return problem_set(
+		    problem, -EINVAL,
+		    "--memray-format %.64s: not one that memray has; 11, 12 or 13 are", format);
+	so->memray_format = format ? number : 0;
 	return 0;
 }
 
@@ -244,7 +251,7 @@ static void say(const struct options *o, const char *path, json_t *manifest)
 	if (o->value[OPT_QUIET] || o->value[OPT_JSON] ||
 	    report_style_for(o, stderr, &style, &ignored))
 		return;
-	if (!run_open(path, &run, &error))
+	if (!run_open(path, &run, &error) && !run_load_allocations(run, &error))
 		report_summary(run, &style, stderr);
 	free(error);
 	run_free(run);

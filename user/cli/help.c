@@ -117,7 +117,8 @@ int cmd_man(int argc, char **argv)
 	     "peak, and who held it; the profile tells in which functions every thread ran, where "
 	     "it waited and for what,\n"
 	     "by samples of wall time whose sums are compared with what the kernel counts "
-	     "exactly.\n"
+	     "exactly; the allocations tell who held\n"
+	     "the bytes that were live at the peak, and at the end.\n"
 	     "The command runs as the user who called sudo, with its own standard input, output "
 	     "and error.\n"
 	     "Ctrl\\-C ends an observation by pid, not the process; a second one leaves at once.\n"
@@ -141,6 +142,9 @@ int cmd_man(int argc, char **argv)
 	     "diagnostic memory.datum, memory.csv and\n"
 	     "mprof.dat; of the profile profile.folded, profile.pb.gz, profile.speedscope.json and "
 	     "profile.pyisession;\n"
+	     "of the allocations allocations.pb.gz, and resident.pb.gz when both the heap and "
+	     "resident "
+	     "pages were observed;\n"
 	     "docs/artifact\\-format.md of the source defines them.\n"
 	     "Tables for unwinding are kept in /var/cache/taskdiag\\-bpf, at most 512 MiB; they "
 	     "can be removed at any time.\n.SH SEE ALSO\n.BR gnuplot "
@@ -169,8 +173,12 @@ int cmd_completion(int argc, char **argv)
 	fputs("\t-p|--pid) COMPREPLY=($(compgen -W \"$(cd /proc && echo [0-9]*)\" -- \"$cur\")); "
 	      "return ;;\n"
 	      "\t-u|--user) COMPREPLY=($(compgen -u -- \"$cur\")); return ;;\n"
-	      "\t-o|--output|summary|plot|html|tree|top|flamegraph) COMPREPLY=($(compgen -f -- "
-	      "\"$cur\")); return ;;\n"
+	      "\t-o|--output",
+	      stdout);
+	for (const struct verb_row *verb = verb_rows; verb->name; verb++)
+		if (verb->argument) /* a directory */
+			printf("|%s", verb->name);
+	fputs(") COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
 	      "\t--color) COMPREPLY=($(compgen -W \"auto always never\" -- \"$cur\")); return "
 	      ";;\n\t-d|--diagnostics) COMPREPLY=($(compgen -W \"",
 	      stdout);

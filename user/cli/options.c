@@ -15,8 +15,8 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_PID] = { 'p', "pid", "PID",
 		      "observe this process and its descendants; repeat for several: one task" },
 	[OPT_DIAGNOSTICS] = { 'd', "diagnostics", "LIST",
-			      "what to collect, separated by commas: memory, profile (default: "
-			      "memory)" },
+			      "what to collect, separated by commas: memory, profile, allocations "
+			      "(default: memory)" },
 	[OPT_OUTPUT] = { 'o', "output", "PATH",
 			 "run directory, or the file a report is written to" },
 	[OPT_INTERVAL] = { 'i', "interval", "TIME",
@@ -32,23 +32,39 @@ const struct option_row option_rows[OPT_COUNT] = {
 			       "beyond, waits are read from outside" },
 	[OPT_NATIVE_INTERNALS] = { 0, "native-internals", NULL,
 				   "stacks of Python also with the interpreter's own frames" },
+	[OPT_MEMRAY_FORMAT] = { 0, "memray-format", "NUMBER",
+				"of memray.bin: 11 (memray 1.11 to 1.18), 12 (1.19) or 13 (1.20; "
+				"the "
+				"default)" },
 	[OPT_NO_CHILDREN] = { 0, "no-children", NULL,
 			      "only the named processes, not their descendants" },
 	[OPT_USER] = { 'u', "user", "USER", "run COMMAND as this user (default: who called sudo)" },
 	[OPT_RING_SIZE] = { 0, "ring-size", "BYTES",
 			    "room for records on their way from the kernel (default: 524288)" },
-	[OPT_JSON] = { 0, "json", NULL, "print the manifest, or what doctor found, as JSON" },
+	[OPT_JSON] = { 0, "json", NULL,
+		       "print the manifest, what doctor found, or a view of allocations as JSON" },
 	[OPT_QUIET] = { 'q', "quiet", NULL, "print nothing but errors" },
 	[OPT_VERBOSE] = { 'v', "verbose", NULL, "also what the BPF loader says" },
 	[OPT_COLOR] = { 0, "color", "WHEN",
 			"auto, always or never (default: auto; NO_COLOR is honoured)" },
 	[OPT_FULL] = { 0, "full", NULL,
-		       "tree, top: everything, also what is small or of a library" },
+		       "tree, top, table, leaks, diff: everything, also what is small or of a "
+		       "library" },
 	[OPT_LINES] = { 0, "lines", NULL,
 			"tree, top, flamegraph: source lines and inlined functions, from debug "
 			"files of this host" },
 	[OPT_DEBUGINFOD] = { 0, "debuginfod", NULL,
 			     "source lines also from the servers of DEBUGINFOD_URLS" },
+	[OPT_ALLOCATIONS] = { 0, "allocations", NULL,
+			      "tree, top, flamegraph: who held the memory, not where the time "
+			      "went" },
+	[OPT_LEAKS] = { 0, "leaks", NULL,
+			"of allocations, what was live at the end, not at the peak" },
+	[OPT_TEMPORARY] = { 0, "temporary", NULL,
+			    "of allocations, what the next call of the thread has freed" },
+	[OPT_RESIDENT] = { 0, "resident", NULL,
+			   "of allocations, resident pages and who touched them first, not the "
+			   "heap" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };
@@ -75,6 +91,10 @@ const struct example_row example_rows[] = {
 	{ "the same run as one page to open in a browser", "taskdiag-bpf html run -o report.html" },
 	{ "where its time went, as a tree of calls; see also top, flamegraph",
 	  "taskdiag-bpf tree run" },
+	{ "who held its memory at the peak; see also table, leaks",
+	  "taskdiag-bpf tree --allocations run" },
+	{ "what grew since another run, for a check that fails beyond 1 MiB",
+	  "taskdiag-bpf diff --json before after | jq -e '.change.bytes < 1048576'" },
 	{},
 };
 

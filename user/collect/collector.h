@@ -15,8 +15,9 @@
 #include "artifact/rundir.h"
 #include "bpf/events.h"
 
-struct unwinder;
 struct inspect;
+struct task_stacks;
+struct unwinder;
 
 /* What the session knows of the run; all times CLOCK_BOOTTIME. Owned by the session, read by
  * collectors. */
@@ -38,14 +39,16 @@ struct observation {
 	uint32_t frequency_hz;	   /* as it was asked for */
 	double steal_s; /* CPU time that the host of a virtual machine took in the run; known at the
 			   end */
-	uint64_t outside_ns;	   /* waits are read from outside since then; 0: never were */
-	uint64_t lost_marks;	   /* in records that could not be sent; known at the end */
-	bool native_internals;	   /* frames of the Python interpreter itself are shown */
-	bool waits;		   /* the profile tells waits too */
-	bool wakes;		   /* and walks them in the thread that waited */
-	struct unwinder *unwinder; /* NULL: no profile */
+	uint64_t outside_ns;	    /* waits are read from outside since then; 0: never were */
+	uint64_t lost_marks;	    /* in records that could not be sent; known at the end */
+	bool native_internals;	    /* frames of the Python interpreter itself are shown */
+	bool waits;		    /* the profile tells waits too */
+	bool wakes;		    /* and walks them in the thread that waited */
+	struct task_stacks *stacks; /* NULL: nothing walks stacks; so are the next two */
+	struct unwinder *unwinder;
 	struct inspect *inspect;
-	const char *command; /* for mprof.dat; hostile */
+	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
+	const char *command;	/* for mprof.dat; hostile */
 };
 
 /* For the live line and for whoever asks while the run goes on. */
@@ -57,12 +60,15 @@ struct memory_now {
 struct collector {
 	const char *name;
 	const char *alias; /* the seed's name for it, or NULL */
+	bool stacks;	   /* it needs observation.stacks */
 	/** NULL with errno set. */
 	void *(*new)(const struct observation *o);
 	void (*record)(void *self, const struct event_header *h);
 	void (*sample)(void *self, const struct sample_header *h); /* those of one tick, in a row */
 	int (*tick)(void *self);				   /* after them */
 	void (*now)(const void *self, struct memory_now *ret);	   /* may be NULL */
+	/** After them: how coarse pages should be sampled, in powers of two. May be NULL. */
+	unsigned (*shift)(void *self);
 	/** The last word of the kernel: peak as it kept it. Called once, after the last drain. */
 	void (*totals)(void *self, uint64_t peak_bytes, uint64_t peak_ns, uint64_t epoch);
 	/** Writes artifacts. 0 or -errno with a problem. May be called again for another run

@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "collect/allocations.h"
 #include "collect/memory.h"
 #include "collect/profile.h"
 
 const struct collector collectors[] = {
 	MEMORY_COLLECTOR,
 	PROFILE_COLLECTOR,
+	ALLOCATIONS_COLLECTOR,
 	{},
 };
 

@@ -5,11 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collect/profile_build.h"
+#include "collect/profile.h"
+#include "collect/stack_build.h"
 #include "lib/cleanup.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/symbolize.h"
 #include "unwind/unwinder.h"
+
+struct build {
+	struct profile_collector *c;
+	struct profile *p;
+	struct stack_build *stacks;
+	uint64_t *kernel; /* addresses, sorted */
+	char **kernel_names;
+	size_t kernel_count;
+};
 
 static const char *const cause_names[CAUSE_MAX] = {
 	[CAUSE_CPU] = "cpu",
@@ -49,45 +59,13 @@ void profile_cause_name(uint32_t cause, uint64_t detail, char *ret, size_t size)
 	free(name);
 }
 
-static int add_mappings(struct build *b)
-{
-	const struct unwind_file *f;
-	size_t count = 1;
-
-	while (unwinder_file(b->c->o->unwinder, count))
-		count++;
-	b->file_count = count;
-	b->mapping_of = calloc(count, sizeof(*b->mapping_of));
-	if (!b->mapping_of)
-		return -ENOMEM;
-	b->mapping_of[0] = PROFILE_NONE;
-	for (size_t i = 1; i < count; i++) {
-		char build_id[2 * INSPECT_BUILD_ID_MAX + 1] = "";
-
-		f = unwinder_file(b->c->o->unwinder, i);
-		for (size_t k = 0; k < f->build_id_bytes && k < INSPECT_BUILD_ID_MAX; k++)
-			sprintf(build_id + 2 * k, "%02x", f->build_id[k]);
-		b->mapping_of[i] = profile_mapping(
-		    b->p, &(struct profile_mapping){ .path = f->path,
-						     .build_id = *build_id ? build_id : NULL,
-						     .start = f->text_first,
-						     .limit = f->text_end,
-						     .named = true });
-		if (b->mapping_of[i] == PROFILE_NONE)
-			return -ENOMEM;
-		if (f->problem)
-			profile_problem(b->c, "%s: %s", f->path, f->problem);
-	}
-	return 0;
-}
-
 static int add_threads(struct build *b)
 {
 	uint64_t start = b->c->o->start_ns;
 	char name[NAME_BYTES + 16];
 
-	for (size_t i = 0; i < b->c->proc_count; i++) {
-		const struct profile_proc *p = b->c->procs[i];
+	for (size_t i = 0; i < b->c->stacks->proc_count; i++) {
+		const struct stack_process *p = b->c->stacks->procs[i];
 
 		snprintf(name, sizeof(name), "%s-%u", p->name, p->pid);
 		if (profile_process(b->p, &(struct profile_process){
@@ -159,9 +137,9 @@ static int name_kernel(struct build *b)
 		return -ENOMEM;
 	err = kallsyms_names("/proc/kallsyms", b->kernel, n, b->kernel_names);
 	if (err)
-		profile_problem(b->c, "kernel functions have no names: /proc/kallsyms: %s%s",
-				strerror(-err),
-				err == -EPERM ? " (kernel.kptr_restrict hides addresses)" : "");
+		task_stacks_problem(
+		    b->c->stacks, "kernel functions have no names: /proc/kallsyms: %s%s",
+		    strerror(-err), err == -EPERM ? " (kernel.kptr_restrict hides addresses)" : "");
 	return 0;
 }
 
@@ -173,16 +151,16 @@ static uint32_t push_kernel(struct build *b, uint32_t stack, uint64_t address)
 	char text[256];
 
 	if (!name)
-		return build_name(b, stack, "[kernel]");
+		return stack_build_name(b->stacks, stack, "[kernel]");
 	snprintf(text, sizeof(text), "%.240s_[k]", name);
-	return build_name(b, stack, text);
+	return stack_build_name(b->stacks, stack, text);
 }
 
 static int add_cell(void *context, const struct samples_cell *cell)
 {
 	struct build *b = context;
 	bool running = cell->cause == CAUSE_CPU || cell->cause == CAUSE_KERNEL;
-	uint32_t stack = build_stack(b, cell->node), cause;
+	uint32_t stack = stack_build_stack(b->stacks, cell->node), cause;
 	char name[64];
 
 	profile_cause_name(cell->cause, cell->detail, name, sizeof(name));
@@ -191,9 +169,9 @@ static int add_cell(void *context, const struct samples_cell *cell)
 	if (cell->cause == CAUSE_KERNEL)
 		stack = push_kernel(b, stack, cell->detail);
 	else if (cell->cause == CAUSE_UNSAMPLED) /* that of a wait is added by who writes it */
-		stack = build_name(b, stack, name);
+		stack = stack_build_name(b->stacks, stack, name);
 	else if (stack == PROFILE_NO_STACK)
-		stack = build_name(b, stack, "[unknown]");
+		stack = stack_build_name(b->stacks, stack, "[unknown]");
 	if (stack == PROFILE_NO_STACK || cause == PROFILE_NONE)
 		return -ENOMEM;
 	return profile_add(b->p, stack, cell->thread, cause, cell->slice, cell->marks);
@@ -205,9 +183,7 @@ static void build_free(struct build *b)
 		free(b->kernel_names[i]);
 	free(b->kernel_names);
 	free(b->kernel);
-	free(b->nodes);
-	free(b->mapping_of);
-	frame_names_free(b->names);
+	stack_build_free(b->stacks);
 }
 
 int profile_build(struct profile_collector *c, struct profile **ret)
@@ -217,18 +193,14 @@ int profile_build(struct profile_collector *c, struct profile **ret)
 
 	b.p = profile_new(c->o->period_ns, samples_slice_ns(c->samples));
 	if (b.p)
-		err = frame_names_new(c, &b.names);
-	if (!err)
-		err = add_mappings(&b);
-	if (!err)
-		err = build_stacks(&b);
+		err = stack_build_new(c->stacks, b.p, &b.stacks);
 	if (!err)
 		err = add_threads(&b);
 	if (!err)
 		err = name_kernel(&b);
 	if (!err)
 		err = samples_each(c->samples, add_cell, &b);
-	if (!err && b.failed)
+	if (!err && stack_build_failed(b.stacks))
 		err = -ENOMEM;
 	build_free(&b);
 	if (err)

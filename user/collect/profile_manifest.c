@@ -23,6 +23,12 @@ static const char *const outcome_keys[UNWIND_OUTCOMES] = {
 	[UNWIND_ZERO] = "zero",
 };
 
+/* Stacks without a place in the tree, and those given up as too many are distinct. */
+static uint64_t overflowed(const struct profile_collector *c)
+{
+	return stacks_overflowed(c->stacks->tree) + samples_overflowed(c->samples);
+}
+
 static json_t *stacks_json(const struct profile_collector *c)
 {
 	json_t *stacks = json_object();
@@ -31,8 +37,9 @@ static json_t *stacks_json(const struct profile_collector *c)
 		if (outcome_keys[i])
 			json_object_set_new(stacks, outcome_keys[i], json_integer(c->walks[i]));
 	json_object_set_new(stacks, "none", json_integer(c->stackless));
-	json_object_set_new(stacks, "with_guessed_frames", json_integer(c->heuristic_stacks));
-	json_object_set_new(stacks, "overflowed", json_integer(samples_overflowed(c->samples)));
+	json_object_set_new(stacks, "with_guessed_frames",
+			    json_integer(c->stacks->heuristic_stacks));
+	json_object_set_new(stacks, "overflowed", json_integer(overflowed(c)));
 	json_object_set_new(stacks, "read_from_outside", json_integer(c->outside_reads));
 	return stacks;
 }
@@ -63,7 +70,7 @@ static json_t *fidelity_json(const struct profile_collector *c)
 
 static json_t *thread_json(const struct profile_collector *c, const struct profile_thr *t)
 {
-	const struct profile_proc *p = c->procs[t->proc];
+	const struct stack_process *p = c->stacks->procs[t->proc];
 	double start = c->o->start_ns;
 
 	return json_pack(
@@ -186,8 +193,8 @@ static json_t *problems_json(const struct profile_collector *c)
 {
 	json_t *problems = json_array();
 
-	for (size_t i = 0; i < c->problem_count; i++)
-		json_array_append_new(problems, json_text(c->problems[i]));
+	for (size_t i = 0; i < c->stacks->problem_count; i++)
+		json_array_append_new(problems, json_text(c->stacks->problems[i]));
 	return problems;
 }
 
@@ -216,14 +223,13 @@ static json_t *limits_all(const struct profile_collector *c, const json_t *limit
 	unwinder_stats(c->o->unwinder, &s);
 	limit_count(all, c->o->lost_marks,
 		    "marks were lost: a larger --ring-size or a lower --frequency keeps them");
-	limit_count(all, samples_overflowed(c->samples),
-		    "stacks found no room and are one: [other stacks]");
+	limit_count(all, overflowed(c), "stacks found no room and are one: [other stacks]");
 	limit_count(all, s.mappings_refused, "executable mappings found no room: stacks end there");
 	limit_count(
 	    all, s.unreadable,
 	    "processes' memory did not answer in time: blocked threads have no stack there");
 	python_limits(c, all);
-	limit_count(all, c->failed, "records found no memory in the observer");
+	limit_count(all, c->failed + c->stacks->failed, "records found no memory in the observer");
 	if (c->o->outside_ns)
 		json_array_append_new(
 		    all, json_string("the task switches so often that its waits are read from "
@@ -244,7 +250,7 @@ json_t *profile_manifest(void *self, json_t *limits)
 			    json_string(json_array_size(limits) ? "limited" : "ok"));
 	json_object_set_new(profile, "limits", limits);
 	json_object_set_new(profile, "problems", problems_json(c));
-	json_object_set_new(profile, "problems_more", json_integer(c->problems_more));
+	json_object_set_new(profile, "problems_more", json_integer(c->stacks->problems_more));
 	json_object_set_new(profile, "frequency_hz", json_integer(c->o->frequency_hz));
 	json_object_set_new(profile, "period_ns", json_integer(c->o->period_ns));
 	json_object_set_new(profile, "slice_ns", json_integer(samples_slice_ns(c->samples)));
@@ -264,6 +270,6 @@ json_t *profile_manifest(void *self, json_t *limits)
 	json_object_set_new(profile, "python", python_manifest(c));
 	json_object_set_new(profile, "tables", tables_json(c));
 	json_object_set_new(profile, "worker", worker_json(c));
-	json_object_set_new(profile, "records_failed", json_integer(c->failed));
+	json_object_set_new(profile, "records_failed", json_integer(c->failed + c->stacks->failed));
 	return profile;
 }

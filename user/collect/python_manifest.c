@@ -11,7 +11,7 @@ static const char *cause_of(const struct profile_collector *c, const struct unwi
 		return p->problem;
 	if (p->refused)
 		return "more interpreters at once than there is room for";
-	if (c->python_stacks)
+	if (c->stacks->python_stacks)
 		return NULL;
 	if (p->counts[PYTHON_NOT_ITS_OWN])
 		return "the interpreter's threads are not where this version has them";
@@ -29,7 +29,7 @@ void python_limits(const struct profile_collector *c, json_t *limits)
 	const char *cause;
 
 	unwinder_python(c->o->unwinder, &p);
-	python_codes_stats(c->codes, &codes);
+	python_codes_stats(c->stacks->codes, &codes);
 	cause = cause_of(c, &p);
 	if (cause)
 		json_array_append_new(limits, json_sprintf("python frames unavailable: %s", cause));
@@ -46,7 +46,7 @@ json_t *python_manifest(const struct profile_collector *c)
 	const char *cause;
 
 	unwinder_python(c->o->unwinder, &p);
-	python_codes_stats(c->codes, &codes);
+	python_codes_stats(c->stacks->codes, &codes);
 	cause = cause_of(c, &p);
 	return json_pack(
 	    "{s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "status",
@@ -54,8 +54,9 @@ json_t *python_manifest(const struct profile_collector *c)
 	    : p.counts[PYTHON_WALKS] ? "ok"
 				     : "none",
 	    "cause", cause, "walks", (json_int_t)p.counts[PYTHON_WALKS], "stacks",
-	    (json_int_t)c->python_stacks, "without_state", (json_int_t)p.counts[PYTHON_NO_STATE],
-	    "not_its_own", (json_int_t)p.counts[PYTHON_NOT_ITS_OWN], "not_code",
+	    (json_int_t)c->stacks->python_stacks, "without_state",
+	    (json_int_t)p.counts[PYTHON_NO_STATE], "not_its_own",
+	    (json_int_t)p.counts[PYTHON_NOT_ITS_OWN], "not_code",
 	    (json_int_t)p.counts[PYTHON_NOT_CODE], "not_readable",
 	    (json_int_t)p.counts[PYTHON_NOT_READABLE], "codes", (json_int_t)codes.codes,
 	    "codes_lost", (json_int_t)p.counts[PYTHON_CODE_LOST], "gone", (json_int_t)codes.gone,

@@ -76,14 +76,13 @@ uint32_t calls_child(struct calls *c, uint32_t parent, enum calls_kind kind, uin
 	return (uint32_t)c->n++;
 }
 
-/* stack of the profile → node, for the samples of one thread; a stack is known when its round is
- * this one. */
+/* stack of the profile → node below one root; a stack is known when its round is this one. */
 struct walker {
 	struct calls *calls;
 	const struct profile *profile;
 	const struct functions *functions;
 	uint32_t *node, *round, *path;
-	uint32_t now;
+	uint32_t now, root;
 };
 
 /* The node of @stack below @root. */
@@ -111,32 +110,37 @@ static uint32_t root_of(struct calls *c, const struct profile *p, uint32_t threa
 {
 	uint32_t node;
 
-	if (!(shape & CALLS_BY_THREAD))
+	if (!(shape & (CALLS_BY_THREAD | CALLS_BY_PROCESS)))
 		return CALLS_ROOT;
 	node = calls_child(c, CALLS_ROOT, CALLS_PROCESS, profile_thread_at(p, thread)->process);
-	return node == CALLS_NONE ? node : calls_child(c, node, CALLS_THREAD, thread);
+	if (node == CALLS_NONE || !(shape & CALLS_BY_THREAD))
+		return node;
+	return calls_child(c, node, CALLS_THREAD, thread);
 }
 
-static int add_sample(struct walker *w, const struct profile_sample *s, unsigned shape)
+/* The node that the item ends in; CALLS_NONE without memory. */
+static uint32_t add_item(struct walker *w, const struct calls_item *item, unsigned shape)
 {
-	const struct profile_cause *cause = profile_cause_at(w->profile, s->cause);
-	uint32_t node = root_of(w->calls, w->profile, s->thread, shape);
+	uint32_t root = root_of(w->calls, w->profile, item->thread, shape), node;
 
-	if (node != CALLS_NONE)
-		node = node_of(w, node, s->stack);
-	if (node != CALLS_NONE && (shape & CALLS_CAUSES) && !cause->running)
-		node = calls_child(w->calls, node, CALLS_CAUSE, s->cause);
+	if (root == CALLS_NONE)
+		return CALLS_NONE;
+	w->now += root != w->root; /* what is known of stacks is known below one root */
+	w->root = root;
+	node = node_of(w, root, item->stack);
+	if (node != CALLS_NONE && (shape & CALLS_CAUSES) && item->cause != CALLS_NONE)
+		node = calls_child(w->calls, node, CALLS_CAUSE, item->cause);
 	if (node == CALLS_NONE)
-		return -ENOMEM;
-	w->calls->nodes[node].self_marks += s->marks;
-	w->calls->nodes[node].self_cpu_marks += cause->running ? s->marks : 0;
-	return 0;
+		return CALLS_NONE;
+	w->calls->nodes[node].self_marks += item->marks;
+	w->calls->nodes[node].self_cpu_marks += item->cpu_marks;
+	return node;
 }
 
-/* Samples in the order of their threads: counted, then placed. */
-static uint32_t *by_thread(const struct profile *p)
+/* Items in the order of their threads: counted, then placed. */
+static uint32_t *by_thread(const struct profile *p, const struct calls_item *items, size_t n)
 {
-	size_t n = profile_sample_count(p), threads = profile_thread_count(p);
+	size_t threads = profile_thread_count(p);
 	_cleanup_free_ size_t *start = calloc(threads + 1, sizeof(*start));
 	uint32_t *order = calloc(n + 1, sizeof(*order));
 
@@ -145,35 +149,34 @@ static uint32_t *by_thread(const struct profile *p)
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++)
-		start[profile_sample_at(p, (uint32_t)i)->thread + 1]++;
+		start[items[i].thread + 1]++;
 	for (size_t i = 0; i < threads; i++)
 		start[i + 1] += start[i];
 	for (size_t i = 0; i < n; i++)
-		order[start[profile_sample_at(p, (uint32_t)i)->thread]++] = (uint32_t)i;
+		order[start[items[i].thread]++] = (uint32_t)i;
 	return order;
 }
 
-static int add_samples(struct walker *w, unsigned shape)
+static int add_items(struct walker *w, unsigned shape, const struct calls_item *items, size_t n,
+		     uint32_t *ret_nodes)
 {
-	_cleanup_free_ uint32_t *order = by_thread(w->profile);
+	_cleanup_free_ uint32_t *order = by_thread(w->profile, items, n);
 	size_t stacks = profile_stack_count(w->profile);
-	uint32_t thread = PROFILE_NONE;
-	int err = 0;
 
 	w->node = calloc(stacks + 1, sizeof(*w->node));
 	w->round = calloc(stacks + 1, sizeof(*w->round));
 	w->path = calloc(stacks + 1, sizeof(*w->path));
 	if (!order || !w->node || !w->round || !w->path)
 		return -ENOMEM;
-	w->now = 1;
-	for (size_t i = 0; !err && i < profile_sample_count(w->profile); i++) {
-		const struct profile_sample *s = profile_sample_at(w->profile, order[i]);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t node = add_item(w, &items[order[i]], shape);
 
-		w->now += (shape & CALLS_BY_THREAD) && s->thread != thread && i;
-		thread = s->thread;
-		err = add_sample(w, s, shape);
+		if (node == CALLS_NONE)
+			return -ENOMEM;
+		if (ret_nodes)
+			ret_nodes[order[i]] = node;
 	}
-	return err;
+	return 0;
 }
 
 static int by_size(const void *x, const void *y, void *context)
@@ -188,17 +191,22 @@ static int by_size(const void *x, const void *y, void *context)
 
 /* Sums from the leaves to the root, then children linked: smallest first to the head of the list.
  */
-static int sum_and_link(struct calls *c)
+int calls_sum(struct calls *c)
 {
 	_cleanup_free_ uint32_t *order = calloc(c->n, sizeof(*order));
 
 	if (!order)
 		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		struct calls_node *n = &c->nodes[i];
+
+		n->marks = n->self_marks;
+		n->cpu_marks = n->self_cpu_marks;
+		n->first_child = n->next_sibling = CALLS_NONE;
+	}
 	for (size_t i = c->n; i-- > 0;) {
 		struct calls_node *n = &c->nodes[i];
 
-		n->marks += n->self_marks;
-		n->cpu_marks += n->self_cpu_marks;
 		if (i == CALLS_ROOT)
 			continue;
 		c->nodes[n->parent].marks += n->marks;
@@ -218,24 +226,46 @@ static int sum_and_link(struct calls *c)
 	return 0;
 }
 
-int calls_init(struct calls *ret, const struct profile *p, const struct functions *f,
-	       unsigned shape)
+int calls_of_items(struct calls *ret, const struct profile *p, const struct functions *f,
+		   unsigned shape, const struct calls_item *items, size_t n, uint32_t *ret_nodes)
 {
-	struct walker w = { .calls = ret, .profile = p, .functions = f };
+	struct walker w = { .calls = ret, .profile = p, .functions = f, .root = CALLS_NONE };
 	int err;
 
 	*ret = (struct calls){};
 	err = calls_child(ret, CALLS_NONE, CALLS_ALL, 0) == CALLS_NONE ? -ENOMEM : 0;
 	if (!err)
-		err = add_samples(&w, shape);
+		err = add_items(&w, shape, items, n, ret_nodes);
 	if (!err)
-		err = sum_and_link(ret);
+		err = calls_sum(ret);
 	free(w.node);
 	free(w.round);
 	free(w.path);
 	if (err)
 		calls_done(ret);
 	return err;
+}
+
+int calls_init(struct calls *ret, const struct profile *p, const struct functions *f,
+	       unsigned shape)
+{
+	size_t n = profile_sample_count(p);
+	_cleanup_free_ struct calls_item *items = calloc(n + 1, sizeof(*items));
+
+	*ret = (struct calls){};
+	if (!items)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct profile_sample *s = profile_sample_at(p, (uint32_t)i);
+		bool running = profile_cause_at(p, s->cause)->running;
+
+		items[i] = (struct calls_item){ .stack = s->stack,
+						.thread = s->thread,
+						.cause = running ? CALLS_NONE : s->cause,
+						.marks = s->marks,
+						.cpu_marks = running ? s->marks : 0 };
+	}
+	return calls_of_items(ret, p, f, shape, items, n, NULL);
 }
 
 void calls_done(struct calls *c)

@@ -1,9 +1,9 @@
-/* calls.h - a profile as a tree of calls.
+/* calls.h - a profile, or the allocations of a task, as a tree of calls.
  *
- *	root ──► (process ──► thread ──►) function ──► function ──► (cause of a wait)
+ *	root ──► (process ──► (thread ──►)) function ──► function ──► (cause of a wait)
  *
- * Time is counted in marks; a mark is profile_period_ns() of wall time. Parents come before their
- * children. Pure.
+ * Time is counted in marks; a mark is profile_period_ns() of wall time. Of allocations marks are
+ * bytes, and cpu_marks pieces (alloc_view.h). Parents come before their children. Pure.
  */
 #ifndef TASKDIAG_REPORT_CALLS_H
 #define TASKDIAG_REPORT_CALLS_H
@@ -37,8 +37,16 @@ struct calls {
 
 enum calls_shape {
 	CALLS_MERGED = 0,
-	CALLS_BY_THREAD = 1, /* processes and threads are the first nodes */
-	CALLS_CAUSES = 2,    /* causes of waits are the last */
+	CALLS_BY_THREAD = 1,  /* processes and threads are the first nodes */
+	CALLS_CAUSES = 2,     /* causes of waits are the last */
+	CALLS_BY_PROCESS = 4, /* processes are the first nodes */
+};
+
+/* What has a stack. */
+struct calls_item {
+	uint32_t stack, thread;
+	uint32_t cause; /* of a wait; CALLS_NONE: no node of its own */
+	uint64_t marks, cpu_marks;
 };
 
 /** @shape: of calls_shape, or-ed. -ENOMEM. Give it back with calls_done(). */
@@ -46,8 +54,17 @@ int calls_init(struct calls *ret, const struct profile *p, const struct function
 	       unsigned shape);
 void calls_done(struct calls *c);
 
+/** The same of @items, with the stacks and threads of @p, whose samples do not count. Sums must fit
+ * 64 bits. @ret_nodes: gets the node of every item; may be NULL. */
+int calls_of_items(struct calls *ret, const struct profile *p, const struct functions *f,
+		   unsigned shape, const struct calls_item *items, size_t n, uint32_t *ret_nodes);
+
 /** The node below @parent, made when it is new; CALLS_NONE without memory. */
 uint32_t calls_child(struct calls *c, uint32_t parent, enum calls_kind kind, uint32_t id);
+
+/** Sums and links of nodes made by calls_child(), from their self_marks and self_cpu_marks; again
+ * when these have changed. -ENOMEM. */
+int calls_sum(struct calls *c);
 
 /* Time of a function wherever it stands; in recursion once. */
 struct calls_total {

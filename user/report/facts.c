@@ -227,6 +227,12 @@ static int append_limits(json_t *array, const struct run *r, const char *diagnos
 	return err;
 }
 
+/* Notes of what was found and put right: they limit nothing. */
+static bool is_cured(const char *note)
+{
+	return !strcmp(note, "untold_switches") || !strcmp(note, "foreign_pages");
+}
+
 json_t *fact_conditions(const struct run *r)
 {
 	json_t *array = json_array(), *notes = run_get(r, "ledger.notes"), *value;
@@ -238,10 +244,14 @@ json_t *fact_conditions(const struct run *r)
 	err |= append_limits(array, r, "memory");
 	err |= append_gaps(array, r);
 	err |= append_limits(array, r, "profile");
-	json_object_foreach(
-	    notes, key, value) if (!(json_is_number(value) && json_number_value(value) == 0)) err |=
-	    append(array,
-		   format_text("note: %s %s", key, fact_count(run_member_number(notes, key)).s));
+	err |= append_limits(array, r, "allocations");
+	json_object_foreach(notes, key, value)
+	{
+		if (is_cured(key) || (json_is_number(value) && json_number_value(value) == 0))
+			continue;
+		err |= append(array, format_text("note: %s %s", key,
+						 fact_count(run_member_number(notes, key)).s));
+	}
 	if (!err)
 		return array;
 	json_decref(array);

@@ -20,7 +20,11 @@
 int pprof_read(const void *gz, size_t size, uint64_t slice_ns, struct profile **ret,
 	       const char **ret_cause);
 
-/** The same of inflated bytes. */
+/** What pprof_read() and alloc_pprof_read() begin with. *ret is the caller's. */
+int pprof_inflate(const void *gz, size_t size, uint8_t **ret, size_t *ret_size,
+		  const char **ret_cause);
+
+/** The same as pprof_read() of inflated bytes. */
 int pprof_parse(const void *data, size_t size, uint64_t slice_ns, struct profile **ret,
 		const char **ret_cause);
 

@@ -11,6 +11,12 @@ const struct report_kind report_kinds[] = {
 	{ "tree", NULL, report_tree },
 	{ "top", NULL, report_top },
 	{ "flamegraph", "flamegraph.svg", report_flamegraph },
+	{ "tree --allocations", NULL, report_alloc_tree },
+	{ "top --allocations", NULL, report_alloc_functions },
+	{ "flamegraph --allocations", "allocations.svg", report_alloc_flamegraph },
+	{ "table", NULL, report_alloc_table },
+	{ "leaks", NULL, report_alloc_leaks },
+	{ "--allocations --json", NULL, report_alloc_json },
 	{ NULL, NULL, NULL },
 };
 

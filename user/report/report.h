@@ -1,6 +1,7 @@
 /* report.h - the kinds of reports: a run in, a file or a screen out.
  *
  *	struct run ──► summary │ plot │ png │ html │ tree │ top │ flamegraph ──► FILE
+ *	its allocations ──► tree │ table │ leaks │ functions │ flamegraph │ JSON ──► FILE
  *
  * A new kind is one file here and one row in report_kinds.
  */
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "report/alloc_view.h"
 #include "report/run.h"
 
 /* How to show a text report; the others ignore it. */
@@ -20,6 +22,9 @@ struct report_style {
 	bool colour;
 	bool full;  /* tree, top: everything, however small */
 	bool lines; /* tree, top, flamegraph: each source line on its own */
+	/* of allocations */
+	enum alloc_kind kind;
+	bool resident; /* resident pages, not what the run has as its main source */
 };
 
 /**
@@ -29,7 +34,8 @@ struct report_style {
 typedef int report_write_fn(const struct run *r, const struct report_style *style, FILE *out);
 
 struct report_kind {
-	const char *name;	  /* the verb */
+	const char
+	    *name; /* the verb; of a second kind of a verb also the option that asks for it */
 	const char *default_file; /* in the working directory, without -o; NULL = standard output */
 	report_write_fn *write;
 };
@@ -62,5 +68,32 @@ report_write_fn report_top;
 
 /** The profile as standalone SVG with a script of its own, see flamegraph.c. -ENODATA as above. */
 report_write_fn report_flamegraph;
+
+/*
+ * Of allocations: run_load_allocations() comes before. -ENODATA: the run has none of the source
+ * that is asked for.
+ */
+
+/** Who held the bytes, as a tree of calls. */
+report_write_fn report_alloc_tree;
+
+/** Places by bytes, with allocator and thread. */
+report_write_fn report_alloc_table;
+
+/** The stacks that hold most, each as a whole. */
+report_write_fn report_alloc_leaks;
+
+/** Functions by the bytes of their own, and with all that they call. */
+report_write_fn report_alloc_functions;
+
+/** As report_flamegraph, of bytes. */
+report_write_fn report_alloc_flamegraph;
+
+/** All of them for machines, see alloc_json.c. */
+report_write_fn report_alloc_json;
+
+/** What grew from @before to @after, by stack and function; @json: for machines. */
+int report_alloc_diff(const struct run *before, const struct run *after,
+		      const struct report_style *style, bool json, FILE *out);
 
 #endif

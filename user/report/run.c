@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/escape.h"
+#include "report/alloc_pprof.h"
 #include "report/pprof.h"
 
 /* Sets *ret_error to "WHERE: what was printed" and returns @err. */
@@ -179,6 +180,19 @@ static int load_rows(struct run *r, char **ret_error)
 	return 0;
 }
 
+/* -ENOENT without an error: neither there nor promised by the manifest. */
+static int read_artifact(const struct run *r, const char *name, char **ret, size_t *ret_size,
+			 char **ret_error)
+{
+	int err = read_file(r, name, PPROF_FILE_MAX, ret, ret_size, ret_error);
+
+	if (err != -ENOENT || !names_artifact(r, name))
+		return err;
+	return fail(r, err, ret_error,
+		    "%s is missing though the manifest names it; copy the whole directory again",
+		    name);
+}
+
 /* No profile was asked for, or none could be made: no file. */
 static int load_profile(struct run *r, char **ret_error)
 {
@@ -187,20 +201,45 @@ static int load_profile(struct run *r, char **ret_error)
 	_cleanup_free_ char *bytes = NULL;
 	const char *cause;
 	size_t size;
-	int err;
+	int err = read_artifact(r, name, &bytes, &size, ret_error);
 
-	err = read_file(r, name, PPROF_FILE_MAX, &bytes, &size, ret_error);
-	if (err == -ENOENT && !names_artifact(r, name))
-		return 0;
-	if (err == -ENOENT)
-		return fail(r, err, ret_error,
-			    "%s is missing though the manifest names it; copy the whole directory "
-			    "again",
-			    name);
 	if (err)
-		return err;
+		return err == -ENOENT && !*ret_error ? 0 : err;
 	err = pprof_read(bytes, size, slice_ns >= 1 ? (uint64_t)slice_ns : 0, &r->profile, &cause);
 	return err ? fail(r, err, ret_error, "%s %s; make the run again", name, cause) : 0;
+}
+
+static int load_allocations(const struct run *r, const char *name, struct allocations **ret,
+			    char **ret_error)
+{
+	_cleanup_free_ char *bytes = NULL;
+	const char *cause;
+	size_t size;
+	int err = read_artifact(r, name, &bytes, &size, ret_error);
+
+	if (err)
+		return err == -ENOENT && !*ret_error ? 0 : err;
+	err = alloc_pprof_read(bytes, size, ret, &cause);
+	return err ? fail(r, err, ret_error, "%s %s; make the run again", name, cause) : 0;
+}
+
+int run_load_allocations(struct run *r, char **ret_error)
+{
+	int err = 0;
+
+	*ret_error = NULL;
+	if (!r->allocations)
+		err = load_allocations(r, "allocations.pb.gz", &r->allocations, ret_error);
+	if (!err && !r->resident)
+		err = load_allocations(r, "resident.pb.gz", &r->resident, ret_error);
+	return err;
+}
+
+struct allocations *run_allocations(const struct run *r, bool resident)
+{
+	if (!resident || (r->allocations && allocations_facts(r->allocations)->resident))
+		return r->allocations;
+	return r->resident;
 }
 
 /* Takes over @dirfd. */
@@ -272,6 +311,8 @@ void run_free(struct run *r)
 	json_decref(r->manifest);
 	free(r->rows);
 	profile_free(r->profile);
+	allocations_free(r->allocations);
+	allocations_free(r->resident);
 	free(r);
 }
 

@@ -1,5 +1,5 @@
 /* run.h - a finished run, read back from its directory: the manifest, the rows of memory.csv, the
- * profile of profile.pb.gz.
+ * profile of profile.pb.gz, the allocations of allocations.pb.gz and resident.pb.gz.
  *
  * The right side of the wall: only files are read, and they are hostile (bounded size, checked
  * numbers). docs/artifact-format.md defines every key. LC_NUMERIC must be "C", as it is without
@@ -9,8 +9,10 @@
 #define TASKDIAG_REPORT_RUN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "aggregate/allocations.h"
 #include "aggregate/profile.h"
 #include "report/rows.h"
 
@@ -26,6 +28,9 @@ struct run {
 	struct run_row *rows; /* times never go back; none when memory.csv is absent */
 	size_t n_rows;
 	struct profile *profile; /* NULL: the run has none */
+	/* NULL: the run has none, or run_load_allocations() was not called */
+	struct allocations *allocations; /* of the main source */
+	struct allocations *resident;	 /* of resident pages, when the main source is the heap */
 };
 
 /**
@@ -37,6 +42,12 @@ struct run {
 int run_open(const char *path, struct run **ret, char **ret_error);
 int run_open_at(int dirfd, json_t *manifest, struct run **ret, char **ret_error);
 void run_free(struct run *r); /* NULL is fine */
+
+/** Reads the allocations, which only some reports want. As run_open(); 0 also when there are none.
+ */
+int run_load_allocations(struct run *r, char **ret_error);
+/** What was loaded; @resident: of resident pages, whichever file they are in. NULL: none. */
+struct allocations *run_allocations(const struct run *r, bool resident);
 
 /** A value of the manifest by its path, e.g. "task.command"; borrowed; NULL when absent. */
 json_t *run_get(const struct run *r, const char *path);

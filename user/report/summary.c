@@ -1,5 +1,5 @@
-/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, where the
- * time went, the losses, our cost. */
+/* summary.c - run → one screen of text: what ran, its peak and who held it, the curve, who
+ * allocated, where the time went, the losses, our cost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/escape.h"
+#include "report/alloc_facts.h"
 #include "report/curve.h"
 #include "report/facts.h"
 #include "report/calls.h"
@@ -15,14 +16,16 @@
 #include "report/report.h"
 #include "report/textchart.h"
 
-/* With a profile on it the screen has less room for memory. */
-#define HOLDERS_MAX 5u /* processes listed */
-#define HOLDERS_FEW 3u
-#define CHART_ROWS 8u
-#define CHART_ROWS_FEW 4u
-#define FUNCTIONS_MAX 3u
+/* Lines of each part: the more diagnostics are on the screen, the less room each of them has. */
+static const struct {
+	unsigned holders; /* processes listed */
+	unsigned chart;
+	unsigned functions; /* of the profile, of the allocations */
+} rooms[] = { { 5, 8, 3 }, { 3, 4, 3 }, { 1, 3, 2 } };
+
 #define NAME_COLUMNS 16
-#define LIMITS_MAX 6u /* conditions listed */
+#define LIMITS_MAX 6u	   /* conditions listed */
+#define ALL_LIMITS_MAX 64u /* counted */
 #define LABEL "%-9s"
 
 #define SGR_BOLD "1"
@@ -35,6 +38,7 @@ struct screen {
 	const struct run *run;
 	unsigned columns;
 	bool utf8, colour;
+	unsigned room; /* index of rooms */
 };
 
 /* Prints "label    text", the text escaped, cut to the line and, when told, coloured. */
@@ -95,10 +99,10 @@ static int print_task(const struct screen *s)
 	return err ? err : put_new(s, "command", NULL, fact_command(s->run));
 }
 
-/* A run that was to profile only has nothing to say about memory. */
+/* A run that was to do something else has nothing to say about memory. */
 static bool without_memory(const struct screen *s)
 {
-	return s->run->profile && !run_get(s->run, "diagnostics.memory");
+	return (s->run->profile || s->run->allocations) && !run_get(s->run, "diagnostics.memory");
 }
 
 static int print_peak(const struct screen *s)
@@ -154,7 +158,7 @@ static int print_holders(const struct screen *s)
 	json_array_foreach(processes, i, process)
 	{
 		bytes = run_member_number(process, "rss_at_peak_bytes");
-		if (i < (s->run->profile ? HOLDERS_FEW : HOLDERS_MAX) && bytes > 0) {
+		if (i < rooms[s->room].holders && bytes > 0) {
 			err = print_holder(s, process, peak_bytes);
 			if (err)
 				return err;
@@ -175,7 +179,7 @@ static int print_chart(const struct screen *s)
 	struct textchart_style style = { .columns = s->columns,
 					 .utf8 = s->utf8,
 					 .colour = s->colour,
-					 .rows = s->run->profile ? CHART_ROWS_FEW : CHART_ROWS };
+					 .rows = rooms[s->room].chart };
 	struct curve curve;
 	int err;
 
@@ -208,25 +212,31 @@ static int print_memory_line(const struct screen *s)
 	return put(s, "faults", NULL, text);
 }
 
-static int print_function(const struct screen *s, const struct functions *f,
-			  const struct calls_total *total)
+/* "61.2 %  48.00 s  compute  compute.c:12" */
+static int put_function(const struct screen *s, const struct function_info *info, double share,
+			const char *size)
 {
-	const struct function_info *info = &f->all[total->function];
-	double all = (double)profile_marks(s->run->profile);
 	_cleanup_free_ char *place = function_place(info), *name = NULL, *safe_place = NULL;
 	unsigned room = s->columns - 32, columns = room * 3 / 5;
 
-	if (!total->self)
-		return 0;
 	name = escape_terminal(info->name, s->utf8, columns);
 	safe_place = place ? escape_terminal(place, s->utf8, room - columns - 2) : NULL;
 	if (!name || !safe_place)
 		return -ENOMEM;
-	fprintf(s->out, LABEL "%7s %12s  %s%*s  %s\n", "",
-		fact_percent((double)total->self / all).s,
-		fact_seconds(fact_wall(s->run->profile, total->self)).s, name,
+	fprintf(s->out, LABEL "%7s %12s  %s%*s  %s\n", "", fact_percent(share).s, size, name,
 		(int)(columns - escape_columns(name, s->utf8)), "", safe_place);
 	return 0;
+}
+
+static int print_function(const struct screen *s, const struct functions *f,
+			  const struct calls_total *total)
+{
+	double all = (double)profile_marks(s->run->profile);
+
+	if (!total->self)
+		return 0;
+	return put_function(s, &f->all[total->function], (double)total->self / all,
+			    fact_seconds(fact_wall(s->run->profile, total->self)).s);
 }
 
 /* The functions in which most time went by, in themselves. */
@@ -242,7 +252,7 @@ static int print_functions(const struct screen *s)
 	err = calls_init(&c, s->run->profile, &f, CALLS_MERGED);
 	if (!err)
 		err = calls_totals(&c, &f, &totals);
-	for (size_t i = 0; !err && i < f.n && i < FUNCTIONS_MAX; i++)
+	for (size_t i = 0; !err && i < f.n && i < rooms[s->room].functions; i++)
 		err = print_function(s, &f, &totals[i]);
 	calls_done(&c);
 	functions_done(&f);
@@ -261,6 +271,75 @@ static int print_profile(const struct screen *s)
 	return err ? err : put_wrapped(s, "sampling", SGR_DIM, fact_profile_sampling(s->run));
 }
 
+/* The functions that held most, in themselves. */
+static int print_holding(const struct screen *s, const struct allocations *a)
+{
+	_cleanup_free_ struct calls_total *totals = NULL;
+	struct alloc_view v;
+	double all;
+	int err = alloc_view_init(&v, a, ALLOC_PEAK, CALLS_MERGED, false);
+
+	if (err)
+		return err;
+	all = (double)alloc_view_total(&v).bytes;
+	err = calls_totals(&v.calls, &v.functions, &totals);
+	for (size_t i = 0; !err && i < v.functions.n && i < rooms[s->room].functions; i++)
+		if (totals[i].self)
+			err = put_function(s, &v.functions.all[totals[i].function],
+					   (double)totals[i].self / all,
+					   fact_mb((double)totals[i].self).s);
+	alloc_view_done(&v);
+	return err;
+}
+
+static int print_leaked(const struct screen *s, const struct allocations *a)
+{
+	struct allocation_entry all = allocations_sum(a);
+	char *text = NULL;
+
+	if (!all.leaked.bytes)
+		return put(s, "at end", NULL, "nothing of it was live");
+	if (asprintf(&text, "%s live in %s %s; see taskdiag-bpf leaks",
+		     fact_mb((double)all.leaked.bytes).s, fact_count((double)all.leaked.count).s,
+		     alloc_piece(a, (double)all.leaked.count)) < 0)
+		return -ENOMEM;
+	return put_new(s, "at end", NULL, text);
+}
+
+static int print_allocations(const struct screen *s)
+{
+	const struct allocations *a = s->run->allocations;
+	int err;
+
+	if (!a)
+		return 0;
+	err = put_wrapped(s, "alloc", SGR_BOLD, fact_alloc_peak(s->run, a));
+	if (!err)
+		err = print_holding(s, a);
+	return err ? err : print_leaked(s, a);
+}
+
+/* fact_conditions() knows the other diagnostics. */
+static int add_alloc_limits(const struct screen *s, json_t *conditions)
+{
+	json_t *limit;
+	size_t i;
+
+	json_array_foreach(run_get(s->run, "diagnostics.allocations.limits"), i, limit)
+	{
+		bool known = false;
+		json_t *other;
+		size_t k;
+
+		json_array_foreach(conditions, k, other) known |= json_equal(other, limit);
+		if (!known && json_is_string(limit) && json_array_append(conditions, limit))
+			return -ENOMEM;
+		if (json_array_size(conditions) > ALL_LIMITS_MAX)
+			break;
+	}
+	return 0;
+}
+
 static int print_quality(const struct screen *s)
 {
 	enum fact_verdict verdict;
@@ -272,6 +351,8 @@ static int print_quality(const struct screen *s)
 	err = put(s, "records", verdict == FACT_COMPLETE ? SGR_GREEN : SGR_YELLOW, ledger);
 	if (!conditions)
 		return -ENOMEM;
+	if (!err)
+		err = add_alloc_limits(s, conditions);
 	json_array_foreach(conditions, i, condition) if (!err && i < LIMITS_MAX) err =
 	    put(s, i ? "" : "limits", SGR_YELLOW, json_string_value(condition));
 	if (json_array_size(conditions) > LIMITS_MAX)
@@ -301,8 +382,8 @@ static int print_page(const struct screen *s)
 int report_summary(const struct run *r, const struct report_style *style, FILE *out)
 {
 	static int (*const parts[])(const struct screen *) = {
-		print_task,	   print_peak,	  print_holders, print_chart,
-		print_memory_line, print_profile, print_quality, print_page,
+		print_task,	   print_peak,	  print_holders, print_chart, print_memory_line,
+		print_allocations, print_profile, print_quality, print_page,
 	};
 	struct screen s = {
 		.out = out,
@@ -310,6 +391,7 @@ int report_summary(const struct run *r, const struct report_style *style, FILE *
 		.columns = style->columns < 80 ? 80 : style->columns,
 		.utf8 = style->utf8,
 		.colour = style->colour,
+		.room = !!r->profile + !!r->allocations,
 	};
 	int err = 0;
 

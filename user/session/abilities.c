@@ -189,18 +189,19 @@ static const struct {
 	unsigned of;
 	void (*try)(struct ability *a);
 } rows[] = {
-	{ "kernel types (BTF)", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_btf },
-	{ "capabilities", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_caps },
-	{ "lockdown", ABILITY_OK, OF_MEMORY | OF_PROFILE, try_lockdown },
-	{ "locked memory", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_memlock },
-	{ "load programs", ABILITY_OK, OF_MEMORY | OF_PROFILE, rehearse_load },
+	{ "kernel types (BTF)", ABILITY_OK, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_btf },
+	{ "capabilities", ABILITY_OK, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_caps },
+	{ "lockdown", ABILITY_OK, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_lockdown },
+	{ "locked memory", ABILITY_INFO, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_memlock },
+	{ "load programs", ABILITY_OK, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, rehearse_load },
 	{ "observe a child", ABILITY_OK, OF_MEMORY, rehearse_child },
 	{ "profile", ABILITY_OK, OF_PROFILE, rehearse_profile },
-	{ "inspection worker", ABILITY_OK, OF_PROFILE, rehearse_worker },
-	{ "python frames", ABILITY_INFO, OF_PROFILE, try_python },
+	{ "resident pages", ABILITY_OK, OF_ALLOCATIONS, rehearse_resident },
+	{ "inspection worker", ABILITY_OK, OF_PROFILE | OF_ALLOCATIONS, rehearse_worker },
+	{ "python frames", ABILITY_INFO, OF_PROFILE | OF_ALLOCATIONS, try_python },
 	{ "PSS", ABILITY_OK, OF_MEMORY, rehearse_pss },
-	{ "cgroup", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_cgroup },
-	{ "tracefs", ABILITY_INFO, OF_MEMORY | OF_PROFILE, try_tracefs },
+	{ "cgroup", ABILITY_INFO, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_cgroup },
+	{ "tracefs", ABILITY_INFO, OF_MEMORY | OF_PROFILE | OF_ALLOCATIONS, try_tracefs },
 	{ "gnuplot", ABILITY_INFO, OF_MEMORY, try_gnuplot },
 };
 

@@ -14,7 +14,7 @@ enum ability_state {
 };
 
 /* The diagnostics that depend on it. */
-enum ability_of { OF_MEMORY = 1, OF_PROFILE = 2 };
+enum ability_of { OF_MEMORY = 1, OF_PROFILE = 2, OF_ALLOCATIONS = 4 };
 
 struct ability {
 	const char *name;

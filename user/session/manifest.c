@@ -100,12 +100,20 @@ static json_t *task_json(const struct session *s)
 	return task;
 }
 
-static json_t *limits_json(const struct session *s, bool profile)
+static enum probes_of probes_of(const struct collector *c)
 {
+	if (!c->stacks)
+		return PROBES_OF_MEMORY;
+	return c->shift ? PROBES_OF_RESIDENT : PROBES_OF_PROFILE;
+}
+
+static json_t *limits_json(const struct session *s, const struct collector *c)
+{
+	bool profile = probes_of(c) == PROBES_OF_PROFILE;
 	json_t *limits = json_array();
 	const char *limit;
 
-	for (size_t i = 0; (limit = probes_limit(s->probes, profile, i)); i++)
+	for (size_t i = 0; (limit = probes_limit(s->probes, probes_of(c), i)); i++)
 		json_array_append_new(limits, json_string(limit));
 	if (s->drops[DROP_IMAGES_FULL] || s->drops[DROP_TARGETS_FULL] ||
 	    (profile && s->drops[DROP_THREADS_FULL]))
@@ -120,7 +128,7 @@ static json_t *diagnostics_json(struct session *s)
 	json_t *diagnostics = json_object();
 
 	for (size_t i = 0; s->stream.collectors[i]; i++) {
-		json_t *limits = limits_json(s, !strcmp(s->stream.collectors[i]->name, "profile"));
+		json_t *limits = limits_json(s, s->stream.collectors[i]);
 
 		json_object_set_new(diagnostics, s->stream.collectors[i]->name,
 				    s->stream.collectors[i]->manifest(s->stream.selves[i], limits));
@@ -149,6 +157,8 @@ static json_t *ledger_json(const struct session *s)
 	json_object_set_new(notes, "stale_images", json_integer(s->drops[NOTE_STALE_IMAGES]));
 	json_object_set_new(notes, "healed_images", json_integer(s->drops[NOTE_HEALED_IMAGES]));
 	json_object_set_new(notes, "untold_switches", json_integer(s->drops[NOTE_UNTOLD_SWITCHES]));
+	json_object_set_new(notes, "walks_without_slot", json_integer(s->drops[DROP_SLOTS_FULL]));
+	json_object_set_new(notes, "foreign_pages", json_integer(s->drops[NOTE_FOREIGN_PAGES]));
 	json_object_set_new(notes, "samples_failed", json_integer(s->samples_failed));
 	json_object_set_new(ledger, "notes", notes);
 	return ledger;

@@ -87,7 +87,11 @@ int probes_attach(struct probes *p, record_fn fn, void *context, struct problem 
 				   strerror(-err));
 	}
 	err = attach_parts(p, problem);
-	return err || !p->profile ? err : attach_profile(p, problem);
+	if (!err && p->profile)
+		err = attach_profile(p, problem);
+	if (!err && p->resident)
+		err = probes_attach_syscalls(p);
+	return err;
 }
 
 static void leave_switches(struct probes *p)

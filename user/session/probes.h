@@ -23,6 +23,8 @@ struct probes_config {
 	uint64_t period_ns;  /* of the profile's marks; 0: no profile */
 	bool waits;	     /* the profile also tells what threads wait for */
 	bool hold;	     /* a command is started, and stopped at its exec */
+	bool stacks;	     /* stacks are walked: by the profile, or for pages */
+	bool resident;	     /* births and deaths of pages are told */
 };
 
 /* What a record is handed to. @record is valid during the call only; hostile sizes are possible,
@@ -50,7 +52,7 @@ int probes_drain(struct probes *p);
 /** Reads one tick: @fn gets a task_sample, then process_samples and thread_samples. 0 or -errno. */
 int probes_sample(struct probes *p, record_fn fn, void *context);
 
-/* With a profile only: */
+/* With stacks only: */
 
 /** Adopts the threads of the processes that are targets, and reads what each does now: @fn gets
  * state_samples. 0 or -errno. */
@@ -84,8 +86,14 @@ probes_missed(const struct probes *p); /* events that the kernel did not run a p
 uint64_t probes_resolution(const struct probes *p);
 
 bool probes_event_driven(const struct probes *p); /* rss_stat is attached */
-/** Index from 0; NULL after the last: a sentence on what is missing and why; of the profile, or of
- * all else. */
-const char *probes_limit(const struct probes *p, bool profile, size_t index);
+
+/** From now on one page in 2^shift is sampled; never less than before. */
+void probes_resident_shift(struct probes *p, uint32_t shift);
+
+/* Which diagnostic a program, and what is missing without it, belongs to. */
+enum probes_of { PROBES_OF_MEMORY, PROBES_OF_PROFILE, PROBES_OF_RESIDENT };
+
+/** Index from 0; NULL after the last: a sentence on what is missing and why. */
+const char *probes_limit(const struct probes *p, enum probes_of of, size_t index);
 
 #endif

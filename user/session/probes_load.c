@@ -15,7 +15,7 @@
 
 #define OPTIONAL_PARTS 2   /* the first of parts[]: found by trying to load */
 #define PREALLOCATED 16384 /* threads, and processes, of a profile before Linux 6.1: 5 MB */
-#define SLOTS_A_CPU 2	   /* enum slot_use of bpf/unwind.bpf.h */
+#define SLOTS_A_CPU 3	   /* enum slot_use of bpf/unwind.bpf.h */
 
 const struct part parts[PARTS] = {
 	{ "memory_rss_stat", "memory_rss_stat_old",
@@ -30,8 +30,25 @@ const struct part parts[PARTS] = {
 	{ "profile_exec", NULL, NULL, USE_PROFILE },
 	{ "profile_switch", NULL, NULL, USE_WAITS },
 	{ "lifecycle_fork", NULL, NULL, USE_ALWAYS },
+	{ "resident_fork", NULL, NULL, USE_RESIDENT }, /* after it: the child's image is there */
+	{ "resident_fault_user", NULL, NULL, USE_BIRTHS },
+	{ "resident_fault_kernel", NULL, NULL, USE_BIRTHS },
+	{ "resident_fault_user_old", NULL, NULL, USE_FAULTS },
+	{ "resident_fault_kernel_old", NULL, NULL, USE_FAULTS },
 	{ "lifecycle_exec", NULL, NULL, USE_ALWAYS },
 	{ "lifecycle_exit", NULL, NULL, USE_ALWAYS },
+};
+
+const char *const syscall_parts[SYSCALL_PARTS] = {
+	"resident_munmap",
+	"resident_madvise",
+	"resident_brk",
+	"resident_mmap",
+	"resident_mremap",
+	"resident_mremapped",
+	/* from SYSCALLS_WALKING on: they walk stacks in claimed slots */
+	"resident_mmapped",
+	"resident_mlock",
 };
 
 static bool print_verbose;
@@ -50,7 +67,9 @@ int probes_limit_add(struct probes *p, const struct part *part, int err)
 	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", part->limit, part->name,
 		     strerror(-err)) < 0)
 		return -ENOMEM;
-	p->limits_profile[p->limit_count] = part->use != USE_ALWAYS;
+	p->limits_of[p->limit_count] = part->use == USE_ALWAYS	   ? PROBES_OF_MEMORY
+				       : part->use >= USE_RESIDENT ? PROBES_OF_RESIDENT
+								   : PROBES_OF_PROFILE;
 	p->limit_count++;
 	return 0;
 }
@@ -76,6 +95,10 @@ static bool part_is_used(const struct probes *p, size_t i)
 		return true;
 	if (!strcmp(parts[i].name, "profile_wake") && !p->wakes)
 		return false;
+	if (parts[i].use == USE_BIRTHS || parts[i].use == USE_FAULTS)
+		return p->resident && p->by_faults == (parts[i].use == USE_FAULTS);
+	if (parts[i].use == USE_RESIDENT)
+		return p->resident;
 	return parts[i].use == USE_PROFILE ? p->profile : p->waits;
 }
 
@@ -96,28 +119,48 @@ static int preallocate(struct probes *p)
 	return err;
 }
 
-/* Without a profile its maps would only take room: the programs then never reach them. */
-static int skel_open_profile(struct probes *p)
+/* Maps that nothing uses would only take room: the programs then never reach them. */
+static int maps_leave_out(struct probes *p)
 {
-	struct bpf_map *const maps[] = {
-		p->skel->maps.chunks,		p->skel->maps.unwind_mappings,
-		p->skel->maps.unwind_processes, p->skel->maps.unwind_slots,
-		p->skel->maps.threads,		p->skel->maps.stacks_seen,
-		p->skel->maps.python_layouts,	p->skel->maps.codes_seen,
-		p->skel->maps.code_records,
+	const struct {
+		struct bpf_map *map;
+		bool used;
+	} maps[] = {
+		{ p->skel->maps.chunks, p->stacks },
+		{ p->skel->maps.unwind_mappings, p->stacks },
+		{ p->skel->maps.unwind_processes, p->stacks },
+		{ p->skel->maps.unwind_slots, p->stacks },
+		{ p->skel->maps.stacks_seen, p->stacks },
+		{ p->skel->maps.python_layouts, p->stacks },
+		{ p->skel->maps.codes_seen, p->stacks },
+		{ p->skel->maps.code_records, p->stacks },
+		{ p->skel->maps.threads, p->profile },
+		{ p->skel->maps.slot_owners, p->resident },
 	};
 	int err = 0;
 
-	for (size_t i = 0; !err && !p->profile && i < sizeof(maps) / sizeof(maps[0]); i++)
-		err = bpf_map__set_autocreate(maps[i], false);
-	if (!err && p->profile && !kernel_type_exists("bpf_mem_alloc"))
+	for (size_t i = 0; !err && i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!maps[i].used)
+			err = bpf_map__set_autocreate(maps[i].map, false);
+	return err;
+}
+
+static int skel_open_parts(struct probes *p)
+{
+	bool is_old = !kernel_type_exists("bpf_mem_alloc"); /* before 6.1 */
+	uint32_t slots = p->nr_cpus * SLOTS_A_CPU + (p->resident ? SLOTS_CLAIMED : 0);
+	int err = maps_leave_out(p);
+
+	if (!err && p->stacks && is_old)
 		err = preallocate(p);
 	if (!err)
-		err =
-		    bpf_map__set_max_entries(p->skel->maps.unwind_slots, p->nr_cpus * SLOTS_A_CPU);
+		err = bpf_map__set_max_entries(p->skel->maps.unwind_slots, slots);
 	if (!err)
-		err =
-		    bpf_map__set_max_entries(p->skel->maps.code_records, p->nr_cpus * SLOTS_A_CPU);
+		err = bpf_map__set_max_entries(p->skel->maps.code_records, slots);
+	for (size_t i = 0; !err && i < SYSCALL_PARTS; i++)
+		err = bpf_program__set_autoload(
+		    bpf_object__find_program_by_name(p->skel->obj, syscall_parts[i]),
+		    p->resident && (i < SYSCALLS_WALKING || !is_old));
 	for (size_t i = OPTIONAL_PARTS; !err && i < PARTS; i++)
 		err = bpf_program__set_autoload(probes_program(p, i), part_is_used(p, i));
 	if (!err)
@@ -141,6 +184,8 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 	skel->rodata->config.period_ns = config->period_ns;
 	skel->rodata->config.waits = p->waits;
 	skel->rodata->config.wake_hook = p->wakes;
+	skel->rodata->config.stacks = p->stacks;
+	skel->rodata->config.resident = p->resident && !p->by_faults;
 	skel->rodata->config.hold = config->hold;
 	skel->rodata->config.thread_size = 16384; /* x86-64 without KASAN */
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
@@ -151,7 +196,7 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 		err = bpf_map__set_value_size(skel->maps.image_zero, image_bytes(p->nr_cpus));
 	if (!err)
 		err = bpf_map__set_value_size(skel->maps.tasks, task_state_bytes(p->nr_cpus));
-	return err ? err : skel_open_profile(p);
+	return err ? err : skel_open_parts(p);
 }
 
 static int skel_try(struct probes *p, const struct probes_config *config)
@@ -234,6 +279,14 @@ static bool wake_hook_exists(const struct probes_config *config)
 	return kernel_type_exists("btf_trace_sched_exit_tp");
 }
 
+/* rss_stat tells of each page since 6.2, which has lost this type. */
+static bool births_by_faults(const struct probes_config *config)
+{
+	if (config->without && strstr(config->without, "resident_fault_user"))
+		return true;
+	return kernel_type_exists("mm_rss_stat");
+}
+
 int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem)
 {
 	int cpus = libbpf_num_possible_cpus(), err;
@@ -251,6 +304,9 @@ int probes_new(const struct probes_config *config, struct probes **ret, struct p
 		return -ENOMEM;
 	p->nr_cpus = cpus;
 	p->profile = config->period_ns > 0;
+	p->stacks = config->stacks;
+	p->resident = config->resident;
+	p->by_faults = births_by_faults(config);
 	p->waits = p->profile && config->waits;
 	p->wakes = p->waits && wake_hook_exists(config);
 	if (p->waits && !p->wakes)

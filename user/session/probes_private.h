@@ -16,13 +16,15 @@ struct clock_events;
 struct ring_buffer;
 struct taskdiag_bpf;
 
-#define LIMITS_MAX 8
-#define LINKS_MAX 16
+#define LIMITS_MAX 24
+#define LINKS_MAX 32
 #define SAMPLE_BUFFER 65536
-#define PARTS 9
+#define PARTS 14
+#define SYSCALL_PARTS 8
+#define SYSCALLS_WALKING 6
 
 /* Which runs load a program. */
-enum use { USE_ALWAYS, USE_PROFILE, USE_WAITS };
+enum use { USE_ALWAYS, USE_PROFILE, USE_WAITS, USE_RESIDENT, USE_BIRTHS, USE_FAULTS };
 
 /* A program, and what to do on a kernel that refuses it. */
 struct part {
@@ -33,6 +35,8 @@ struct part {
 };
 
 extern const struct part parts[PARTS]; /* in the order that they are attached in */
+/* attached to single system calls: names of programs */
+extern const char *const syscall_parts[SYSCALL_PARTS];
 
 enum choice { CHOOSE_IT, CHOOSE_OLDER, CHOOSE_NONE, CHOICES };
 
@@ -48,9 +52,10 @@ struct probes {
 	void *context;
 	enum choice choices[PARTS];
 	bool event_driven;
-	bool profile, waits, wakes;
+	bool profile, waits, wakes, stacks, resident;
+	bool by_faults; /* births of pages are told by faults, as rss_stat does not (≤ 6.1) */
 	char *limits[LIMITS_MAX];
-	bool limits_profile[LIMITS_MAX]; /* it is the profile's, not of memory */
+	enum probes_of limits_of[LIMITS_MAX];
 	size_t limit_count;
 	uint32_t nr_cpus;
 	unsigned char *buffer; /* of SAMPLE_BUFFER bytes */
@@ -60,5 +65,8 @@ struct probes {
 struct bpf_program *probes_program(const struct probes *p, size_t i);
 /** Keeps a sentence on what is missing. */
 int probes_limit_add(struct probes *p, const struct part *part, int err);
+/** Attaches the programs of syscall_parts; what this kernel lacks is a limit. (probes_resident.c)
+ */
+int probes_attach_syscalls(struct probes *p);
 
 #endif

@@ -204,6 +204,7 @@ void probes_images(const struct probes *p, record_fn fn, void *context)
 		e.peak_bytes = image->peak_pages > 0 ? image->peak_pages * page : 0;
 		e.peak_ns = image->peak_ns;
 		e.epoch = epoch;
+		e.image = next;
 		e.share_bytes = image->epoch == epoch ? image->share_pages * page : pages * page;
 		fn(context, &e, sizeof(e));
 	}
@@ -253,10 +254,10 @@ bool probes_event_driven(const struct probes *p)
 	return p->event_driven;
 }
 
-const char *probes_limit(const struct probes *p, bool profile, size_t index)
+const char *probes_limit(const struct probes *p, enum probes_of of, size_t index)
 {
 	for (size_t i = 0; i < p->limit_count; i++)
-		if (p->limits_profile[i] == profile && !index--)
+		if (p->limits_of[i] == of && !index--)
 			return p->limits[i];
 	return NULL;
 }

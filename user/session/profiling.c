@@ -26,7 +26,7 @@
 
 bool profiling_is_on(const struct session *s)
 {
-	return s->o.period_ns > 0;
+	return s->o.stacks != NULL;
 }
 
 static int ask_execs(void *context, uint32_t tgid, uint64_t start_ns, uint32_t *ret)
@@ -95,7 +95,7 @@ int profiling_begin(struct session *s, struct problem *problem)
 	s->o.wakes = probes_wakes(s->probes);
 	unwinder_pump(s->o.unwinder);
 	unwinder_settle(s->o.unwinder, SETTLE_NS);
-	err = probes_threads(s->probes, stream_sample, &s->stream);
+	err = s->o.period_ns ? probes_threads(s->probes, stream_sample, &s->stream) : 0;
 	if (err)
 		return problem_set(problem, err, "scan of threads: %s", strerror(-err));
 	probes_drain(s->probes);
@@ -142,6 +142,8 @@ void profiling_end(struct session *s)
 {
 	hurry(s, false);
 	s->o.steal_s += host_steal();
+	if (!s->o.period_ns)
+		return;
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 	probes_drain(s->probes);

@@ -130,6 +130,10 @@ static void take_tick(struct session *s)
 		if (s->stream.collectors[i]->tick &&
 		    s->stream.collectors[i]->tick(s->stream.selves[i]))
 			s->samples_failed++;
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->shift)
+			probes_resident_shift(s->probes,
+					      s->stream.collectors[i]->shift(s->stream.selves[i]));
 	stream_forget(&s->stream, 2);
 	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
 	status_show(s);

@@ -61,7 +61,7 @@ static void missing(struct ability *a, const struct problem *problem, int err)
 
 static void tell_limits(struct ability *a, const struct probes *p)
 {
-	const char *limit = probes_limit(p, false, 0);
+	const char *limit = probes_limit(p, PROBES_OF_MEMORY, 0);
 
 	if (!limit)
 		return;
@@ -180,6 +180,7 @@ void rehearse_profile(struct ability *a)
 	int err;
 
 	small.period_ns = PROFILE_PERIOD_NS;
+	small.stacks = true;
 	small.waits = true;
 	err = probes_new(&small, &p, &problem);
 	if (!err)
@@ -190,8 +191,32 @@ void rehearse_profile(struct ability *a)
 		SAY(a->detail, "clock events; waits are walked by the thread that waited");
 	} else {
 		a->state = ABILITY_LIMITED;
-		SAY(a->detail, "%.255s", probes_limit(p, true, 0));
+		SAY(a->detail, "%.255s", probes_limit(p, PROBES_OF_PROFILE, 0));
 		SAY(a->remedy, "Linux 6.16, which has the tracepoint sched_exit_tp");
+	}
+	probes_free(p);
+}
+
+void rehearse_resident(struct ability *a)
+{
+	struct probes_config small = config();
+	struct problem problem = {};
+	struct probes *p = NULL;
+	int err;
+
+	small.stacks = true;
+	small.resident = true;
+	err = probes_new(&small, &p, &problem);
+	if (!err)
+		err = probes_attach(p, remember, &(struct seen){}, &problem);
+	if (err) {
+		missing(a, &problem, err);
+	} else if (!probes_limit(p, PROBES_OF_RESIDENT, 0)) {
+		SAY(a->detail, "births by rss_stat, deaths by system calls");
+	} else {
+		a->state = ABILITY_LIMITED;
+		SAY(a->detail, "%.255s", probes_limit(p, PROBES_OF_RESIDENT, 0));
+		SAY(a->remedy, "Linux 6.2 with CONFIG_FTRACE_SYSCALLS=y, not locked down");
 	}
 	probes_free(p);
 }

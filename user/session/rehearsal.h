@@ -11,6 +11,8 @@ void rehearse_load(struct ability *a);
 void rehearse_child(struct ability *a);
 /** Loads and attaches what a profile needs. */
 void rehearse_profile(struct ability *a);
+/** Loads and attaches what tells of pages. */
+void rehearse_resident(struct ability *a);
 /** Lets the worker read our own program. */
 void rehearse_worker(struct ability *a);
 /** Reads our own smaps_rollup. */

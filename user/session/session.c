@@ -12,6 +12,7 @@
 
 #include "lib/clock.h"
 #include "session/pump.h"
+#include "collect/stacks.h"
 #include "session/state.h"
 #include "session/target.h"
 #include "unwind/unwinder.h"
@@ -67,10 +68,10 @@ static int open_pids(struct session *s, struct problem *problem)
 	return 0;
 }
 
-static bool wants_profile(const struct session *s)
+static bool wants_stacks(const struct session *s)
 {
 	for (size_t i = 0; s->options.diagnostics[i]; i++)
-		if (!strcmp(s->options.diagnostics[i], "profile"))
+		if (collector_find(s->options.diagnostics[i])->stacks)
 			return true;
 	return false;
 }
@@ -78,7 +79,7 @@ static bool wants_profile(const struct session *s)
 static int hold_command(struct session *s, struct problem *problem)
 {
 	const char *slash = strrchr(s->options.argv[0], '/');
-	int err = command_new(s->options.argv, &s->options.user, &s->mask, wants_profile(s),
+	int err = command_new(s->options.argv, &s->options.user, &s->mask, wants_stacks(s),
 			      &s->command, problem);
 
 	if (err)
@@ -124,6 +125,13 @@ static int make_output(struct session *s, struct problem *problem)
 
 static int find_collectors(struct session *s)
 {
+	s->o.native_internals = s->options.native_internals;
+	s->o.memray_format = s->options.memray_format;
+	if (wants_stacks(s)) {
+		s->o.stacks = task_stacks_new(&s->o);
+		if (!s->o.stacks)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; s->options.diagnostics[i]; i++) {
 		const struct collector *c = collector_find(s->options.diagnostics[i]);
 
@@ -131,11 +139,11 @@ static int find_collectors(struct session *s)
 		if (!s->stream.selves[i])
 			return -ENOMEM;
 		s->stream.collectors[i] = c;
+		s->resident |= !strcmp(c->name, "allocations");
 		if (!strcmp(c->name, "profile")) {
 			s->o.period_ns = NS_PER_S / s->options.frequency_hz;
 			s->o.frequency_hz = s->options.frequency_hz;
 			s->o.waits = !s->options.cpu_only;
-			s->o.native_internals = s->options.native_internals;
 		}
 	}
 	return 0;
@@ -150,6 +158,8 @@ static int attach(struct session *s, struct problem *problem)
 		.verbose = s->options.verbose,
 		.period_ns = s->o.period_ns,
 		.waits = s->o.waits,
+		.stacks = s->o.stacks != NULL,
+		.resident = s->resident,
 		.hold = s->command && command_will_hold(s->command),
 	};
 	struct root roots[MAX_ROOTS] = {};
@@ -255,6 +265,7 @@ void session_free(struct session *s)
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		s->stream.collectors[i]->free(s->stream.selves[i]);
 	profiling_free(s);
+	task_stacks_free(s->o.stacks);
 	processes_free(s->o.processes);
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		if (s->pidfds[i] >= 0)
@@ -281,6 +292,8 @@ void session_last_state(void *context, const void *record, size_t bytes)
 	struct session *s = context;
 
 	(void)bytes;
+	if (s->o.stacks)
+		task_stacks_record(s->o.stacks, record);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		if (s->stream.collectors[i]->record)
 			s->stream.collectors[i]->record(s->stream.selves[i], record);

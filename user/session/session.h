@@ -29,10 +29,11 @@ struct session_options {
 	uint64_t interval_ns;
 	uint64_t duration_ns; /* 0: as long as the task lives */
 	uint32_t ring_bytes;
-	uint32_t frequency_hz; /* of the profile */
-	double max_overhead;   /* share of the task's time that looking at its switches may take */
-	bool cpu_only;	       /* the profile leaves waits away */
-	bool native_internals; /* the interpreter's own frames are shown */
+	uint32_t frequency_hz;	/* of the profile */
+	double max_overhead;	/* share of the task's time that looking at its switches may take */
+	bool cpu_only;		/* the profile leaves waits away */
+	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
+	bool native_internals;	/* the interpreter's own frames are shown */
 	bool follow_children;
 	bool live; /* status line on stderr */
 	bool colour;

@@ -31,6 +31,7 @@ struct session {
 	uint64_t brake_switches;
 	sigset_t mask; /* of signals, as our caller had it: the command's */
 	enum stop stop;
+	bool resident; /* births and deaths of pages are told */
 	uint64_t attached_ns;
 	uint64_t samples_failed;
 	uint64_t drops[DROP_MAX];

@@ -1,10 +1,12 @@
 /* stream.c - see stream.h */
 #include "session/stream.h"
-#include "bpf/python.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
+
+#include "bpf/python.h"
+#include "collect/stacks.h"
 
 static int on_process(struct stream *s, const struct event_header *h)
 {
@@ -59,8 +61,8 @@ static int on_oom(struct stream *s, const struct event_header *h)
 	return 0;
 }
 
-/* Threads and stacks are for collectors only. */
-static int on_profile(struct stream *s, const struct event_header *h)
+/* For collectors only. */
+static int on_rest(struct stream *s, const struct event_header *h)
 {
 	(void)s;
 	(void)h;
@@ -90,11 +92,12 @@ static const struct {
 	[EV_EXIT] = { sizeof(struct exit_event), on_end },
 	[EV_IMAGE_END] = { sizeof(struct image_event), on_image_end },
 	[EV_OOM] = { sizeof(struct event_header), on_oom },
-	[EV_THREAD] = { sizeof(struct thread_event), on_profile },
-	[EV_THREAD_END] = { sizeof(struct thread_event), on_profile },
-	[EV_STACK] = { sizeof(struct stack_event), on_profile },
-	[EV_MARKS] = { sizeof(struct marks_event), on_profile },
-	[EV_CODE] = { sizeof(struct code_event), on_profile },
+	[EV_THREAD] = { sizeof(struct thread_event), on_rest },
+	[EV_THREAD_END] = { sizeof(struct thread_event), on_rest },
+	[EV_STACK] = { sizeof(struct stack_event), on_rest },
+	[EV_MARKS] = { sizeof(struct marks_event), on_rest },
+	[EV_CODE] = { sizeof(struct code_event), on_rest },
+	[EV_PAGES] = { sizeof(struct pages_event), on_rest },
 };
 
 void stream_record(void *context, const void *record, size_t bytes)
@@ -120,6 +123,8 @@ void stream_record(void *context, const void *record, size_t bytes)
 		return;
 	}
 	s->recorded++;
+	if (s->o->stacks)
+		task_stacks_record(s->o->stacks, h);
 	for (size_t i = 0; s->collectors[i]; i++)
 		if (s->collectors[i]->record)
 			s->collectors[i]->record(s->selves[i], h);
@@ -143,6 +148,8 @@ void stream_sample(void *context, const void *record, size_t bytes)
 	(void)bytes; /* equals h->size: probes_sample() has split them by it */
 	if (h->type == SAMPLE_PROCESS && h->size == sizeof(struct process_sample))
 		see_process(s, (const struct process_sample *)h);
+	if (s->o->stacks)
+		task_stacks_sample(s->o->stacks, h);
 	for (size_t i = 0; s->collectors[i]; i++)
 		if (s->collectors[i]->sample)
 			s->collectors[i]->sample(s->selves[i], h);

@@ -43,6 +43,7 @@ struct percpu_counter {
 
 struct mm_struct {
 	long unsigned int exec_vm;
+	long unsigned int brk;
 	struct percpu_counter rss_stat[4];
 };
 
@@ -123,6 +124,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
+	int pagefault_disabled;
 	struct thread_struct thread;
 };
 

@@ -1,10 +1,12 @@
-/* profile_names.c - names of all frames of a profile: asked file by file, when the run is over. */
+/* stack_names.c - see stack_names.h */
+#include "collect/stack_names.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "collect/profile.h"
+#include "collect/stacks.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
 #include "symbolize/symbolize.h"
@@ -22,7 +24,7 @@ struct named {
 };
 
 struct frame_names {
-	struct profile_collector *c;
+	struct task_stacks *stacks;
 	struct named *files; /* file numbers, then processes */
 	size_t file_count, count;
 };
@@ -70,15 +72,15 @@ static void addresses_sort(struct named *f)
  */
 static int collect(struct frame_names *n)
 {
-	const struct samples *s = n->c->samples;
-	size_t count = samples_node_count(s);
+	const struct stacks *s = n->stacks->tree;
+	size_t count = stacks_count(s);
 	_cleanup_free_ uint32_t *proc = calloc(count, sizeof(*proc));
 	int err = proc ? 0 : -ENOMEM;
 
-	for (size_t i = SAMPLES_OVERFLOW + 1; !err && i < count; i++) {
-		uint64_t frame = samples_frame(s, i);
+	for (size_t i = STACKS_OVERFLOW + 1; !err && i < count; i++) {
+		uint64_t frame = stacks_frame(s, i);
 
-		proc[i] = proc[samples_parent(s, i)];
+		proc[i] = proc[stacks_parent(s, i)];
 		if ((frame & FRAME_KIND) == FRAME_PROCESS)
 			proc[i] = (uint32_t)frame;
 		if (frame & FRAME_KIND || slot_of(n, frame, proc[i]) >= n->count)
@@ -108,11 +110,11 @@ static void on_names(void *context, size_t index, const struct symbolize_name *n
 	size_t at = 0;
 
 	if (problem)
-		profile_problem(n->c, "%s: %s",
-				index < n->file_count
-				    ? unwinder_file(n->c->o->unwinder, index)->path
-				    : n->c->procs[index - n->file_count]->name,
-				problem);
+		task_stacks_problem(n->stacks, "%s: %s",
+				    index < n->file_count
+					? unwinder_file(n->stacks->o->unwinder, index)->path
+					: n->stacks->procs[index - n->file_count]->name,
+				    problem);
 	f->names = calloc(count ? count : 1, sizeof(*f->names));
 	f->first = calloc(f->count + 1, sizeof(*f->first));
 	if (!f->names || !f->first)
@@ -142,9 +144,9 @@ static int ask(struct frame_names *n, struct symbolizer *symbolizer)
 		if (!n->files[i].count)
 			continue;
 		if (i < n->file_count)
-			known = unwinder_file(n->c->o->unwinder, i);
+			known = unwinder_file(n->stacks->o->unwinder, i);
 		else
-			file.fd = n->c->procs[i - n->file_count]->perf_map;
+			file.fd = n->stacks->procs[i - n->file_count]->perf_map;
 		if (known) {
 			file.fd = known->fd;
 			file.perf_map = false;
@@ -157,7 +159,7 @@ static int ask(struct frame_names *n, struct symbolizer *symbolizer)
 	return err;
 }
 
-int frame_names_new(struct profile_collector *c, struct frame_names **ret)
+int frame_names_new(struct task_stacks *stacks, struct frame_names **ret)
 {
 	const struct symbolize_options options = {};
 	struct frame_names *n = calloc(1, sizeof(*n));
@@ -166,17 +168,17 @@ int frame_names_new(struct profile_collector *c, struct frame_names **ret)
 
 	if (!n)
 		return -ENOMEM;
-	n->c = c;
-	while (unwinder_file(c->o->unwinder, n->file_count + 1))
+	n->stacks = stacks;
+	while (unwinder_file(stacks->o->unwinder, n->file_count + 1))
 		n->file_count++;
 	n->file_count++; /* number 0 is none */
-	n->count = n->file_count + c->proc_count;
+	n->count = n->file_count + stacks->proc_count;
 	n->files = calloc(n->count, sizeof(*n->files));
 	err = n->files ? 0 : -ENOMEM;
 	if (!err)
 		err = collect(n);
 	if (!err)
-		err = symbolizer_new(c->o->inspect, &options, &symbolizer);
+		err = symbolizer_new(stacks->o->inspect, &options, &symbolizer);
 	if (!err)
 		err = ask(n, symbolizer);
 	if (!err)

@@ -1,0 +1,30 @@
+/* allocations.h - the diagnostic of who held the memory: resident pages in; allocations.folded,
+ * .pb.gz, .speedscope.json, memray.bin, massif.out out.
+ *
+ *   records ──► resident.c (pages) ──► struct allocations ──► artifact/allocations_*.c
+ */
+#ifndef TASKDIAG_COLLECT_ALLOCATIONS_H
+#define TASKDIAG_COLLECT_ALLOCATIONS_H
+
+#include "collect/collector.h"
+
+void *allocations_collector_new(const struct observation *o);
+void allocations_collector_record(void *self, const struct event_header *h);
+void allocations_collector_sample(void *self, const struct sample_header *h);
+unsigned allocations_collector_shift(void *self);
+void allocations_collector_totals(void *self, uint64_t peak_bytes, uint64_t peak_ns,
+				  uint64_t epoch);
+int allocations_collector_write(void *self, struct rundir *r, struct problem *problem);
+json_t *allocations_collector_manifest(void *self, json_t *limits);
+void allocations_collector_free(void *self);
+
+#define ALLOCATIONS_COLLECTOR                                                                   \
+	{                                                                                       \
+		.name = "allocations", .alias = "memray", .stacks = true,                       \
+		.new = allocations_collector_new, .record = allocations_collector_record,       \
+		.sample = allocations_collector_sample, .shift = allocations_collector_shift,   \
+		.totals = allocations_collector_totals, .write = allocations_collector_write,   \
+		.manifest = allocations_collector_manifest, .free = allocations_collector_free, \
+	}
+
+#endif
