@@ -76,7 +76,7 @@ $(SKELETON): $(BUILD)/taskdiag.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name taskdiag_bpf > $@
 
-$(BUILD)/user/session/probes.o $(BUILD)/user/session/probes_load.o $(BUILD)/user/session/probes_read.o: $(SKELETON)
+$(addprefix $(BUILD)/user/session/,probes.o probes_load.o probes_read.o probes_resident.o): $(SKELETON)
 
 ASSETS := $(wildcard user/report/web/*) $(DYGRAPHS)/dygraph.min.js $(DYGRAPHS)/dygraph.min.css
 $(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: $(ASSETS)
