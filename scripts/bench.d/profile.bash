@@ -221,3 +221,9 @@ bench_peers() {
 	done
 	pairs=$wanted
 }
+
+# How long the report's page takes to show what a user asks for.
+bench_page_redraw() {
+	echo "### Redrawing the Profile tab, 20,000 stacks"
+	/usr/bin/python3 scripts/bench.d/page_redraw.py "$tool" "$work" 40
+}

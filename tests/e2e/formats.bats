@@ -176,8 +176,8 @@ documented_keys() {
 # ledger.lost and ledger.notes are maps: their keys are not listed one by one
 present_keys() {
 	jq -r '[paths | map(if type == "number" then "[]" else . end) | join(".") | gsub("\\.\\[\\]"; "[]")] | unique[]' \
-		"$1/manifest.json" | sed 's/\[\]$//' | grep -vE '^(task|diagnostics|diagnostics\.(memory|profile)|ledger|observer)$' |
-		grep -vE '^(ledger\.(lost|notes)\..*|diagnostics\.memory\.gaps|artifacts)$' | sort -u
+		"$1/manifest.json" | sed 's/\[\]$//' | grep -vE '^(task|diagnostics|diagnostics\.(memory|profile|allocations)|ledger|observer)$' |
+		grep -vE '^(ledger\.(lost|notes)\..*|diagnostics\.memory\.gaps|diagnostics\.allocations\.(remainder|last_scan)|artifacts)$' | sort -u
 }
 
 # The timer of the ticks is the one by CLOCK_BOOTTIME.
@@ -188,7 +188,7 @@ ticks_are_timed() {
 @test "manifest.json has every documented key, and no other (oracle: docs/artifact-format.md)" {
 	# one with a gap, so that gaps[] has a member
 	start_sleeper 1 4
-	start_observer -d memory,profile -i 20ms --pid "$TARGET"
+	start_observer -d memory,profile,allocations -i 20ms --pid "$TARGET"
 	wait_for "$PATIENCE" ticks_are_timed # the profile has a timer too, that stands earlier
 	kill -STOP "$OBSERVER"
 	wait_for "$PATIENCE" has_state "$OBSERVER" T
@@ -203,14 +203,18 @@ ticks_are_timed() {
 @test "a run has the keys and the files of the diagnostics it was asked for, and of no other" {
 	local list others
 	documented_keys | sed 's/\[\]$//' | sort -u >documented
-	for list in memory profile; do
+	for list in memory profile allocations; do
 		rm -rf "$RUN"
 		observe_well -d "$list" -- "$TARGETS/profile_threads" --ms 5
-		others=$([ "$list" = memory ] && echo profile || echo memory)
-		diff <(grep -vE "^diagnostics\.($others\.|memory\.gaps)" documented) <(present_keys "$RUN")
+		others=$(printf '%s\n' memory profile allocations | grep -v "$list" | paste -sd '|')
+		# there is nothing to scan when the task has ended
+		diff <(grep -vE "^diagnostics\.(($others)\.|memory\.gaps|allocations\.last_scan)" documented) <(present_keys "$RUN")
 		assert_equal "$(manifest '.diagnostics | keys[]')" "$list"
 		if [ "$list" = memory ]; then
 			assert_manifest '[.artifacts[].name] | sort == ["memory.csv", "memory.datum", "mprof.dat", "report.html"]'
+		elif [ "$list" = allocations ]; then
+			assert_manifest '[.artifacts[].name] | sort == ["allocations.folded", "allocations.pb.gz",
+				"allocations.speedscope.json", "massif.out", "memray.bin", "report.html"]'
 		else
 			assert_manifest '[.artifacts[].name] | sort == ["profile.folded", "profile.pb.gz", "profile.pyisession",
 				"profile.speedscope.json", "report.html"]'

@@ -90,7 +90,7 @@ schedule() {
 		assert asleep > in_function("nap") * 0.5, (asleep, in_function("nap"))
 		# the helper is blocked from its begin to the end, in its own function, on a lock
 		helper = [s for s in pystacks if any(f[0] == "helper" for f in s[1])]
-		assert helper and {s[2] for s in helper} <= {"[lock]", "cpu", "[run queue]", "[GIL]"}, helper
+		assert helper and {s[2] for s in helper} <= {"[lock]", "cpu", "[run queue]", "[GIL]", "[not sampled]"}, helper
 		assert in_function("helper", "[lock]") > 0.8 * in_function("helper"), helper
 	END
 }

@@ -496,6 +496,16 @@ static uint64_t attributed(const struct resident *r, bool before)
 	return pages * r->page_bytes;
 }
 
+/* Pages that came, ever. */
+static uint64_t born(const struct resident *r)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < r->locations.count; i++)
+		pages += ((const struct location *)intern_at(&r->locations, i))->born;
+	return pages;
+}
+
 int resident_manifest(const struct resident *r, json_t *o)
 {
 	uint64_t peak_ns, peak = resident_peak(r, &peak_ns), known = attributed(r, false);
@@ -503,6 +513,11 @@ int resident_manifest(const struct resident *r, json_t *o)
 	json_t *remainder = json_pack("[{s:s,s:I}]", "name", "not attributed", "bytes",
 				      (json_int_t)(peak > known ? peak - known : 0));
 
+	json_object_set_new(o, "mode", json_string("pages"));
+	json_object_set_new(o, "interval_95", json_null()); /* one page stands for its neighbours */
+	json_object_set_new(o, "allocated_bytes", json_integer(born(r) * r->page_bytes));
+	json_object_set_new(o, "allocations", json_integer(born(r)));
+	json_object_set_new(o, "leaked_bytes", json_null());
 	json_object_set_new(o, "one_page_in", json_integer(group));
 	json_object_set_new(o, "attributed_bytes", json_integer(known));
 	json_object_set_new(o, "before_attach_bytes", json_integer(attributed(r, true)));

@@ -5,14 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_named_python(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+
+	return !strncmp(base, "python", strlen("python")) ||
+	       !strncmp(base, "libpython", strlen("libpython"));
+}
+
 /* What is not known to be one stays a file like any other: an answer that fails is no loss of rows.
- */
+ * Of one that could not be read only its name says that it should have been one. */
 static void python_done(void *context, int err, const char *cause,
 			const struct inspect_python *python)
 {
 	struct entry *e = context;
 
-	if (err == -ENOTSUP && !e->file.python_problem) {
+	bool unread = err && err != -ENOENT && is_named_python(e->file.shown.path);
+
+	if ((err == -ENOTSUP || unread) && !e->file.python_problem) {
 		e->file.python_problem = strdup(cause ?: "unknown");
 		e->changed = e->files->changed = true;
 	}
