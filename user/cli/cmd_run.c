@@ -139,17 +139,19 @@ static int take_diagnostics(char *list, struct session_options *so, struct probl
 		bool again = false;
 
 		if (!c)
-			return problem_set(
-			    problem, -EINVAL,
-			    "--diagnostics %.64s: not known; there is: memory, profile", name);
+			return problem_set(problem, -EINVAL,
+					   "--diagnostics %.64s: not known; there is: memory, "
+					   "profile, allocations",
+					   name);
 		for (size_t i = 0; i < n; i++)
 			again |= !strcmp(so->diagnostics[i], c->name);
 		if (!again)
 			so->diagnostics[n++] = c->name;
 	}
 	return n ? 0
-		 : problem_set(problem, -EINVAL,
-			       "--diagnostics: the list is empty; there is: memory, profile");
+		 : problem_set(
+		       problem, -EINVAL,
+		       "--diagnostics: the list is empty; there is: memory, profile, allocations");
 }
 
 static int take_subject(const struct options *o, struct session_options *so,

@@ -151,6 +151,7 @@ json_t *allocations_collector_manifest(void *self, json_t *limits)
 
 	if (!o)
 		return NULL;
+	resident_limits(c->resident, limits);
 	json_object_set_new(o, "status", json_string(json_array_size(limits) ? "limited" : "ok"));
 	json_object_set(o, "limits", limits);
 	json_object_set_new(o, "source", json_string("resident"));

@@ -59,7 +59,6 @@ struct space {
 	uint64_t image;
 	struct thread_key process; /* tid is that of the first thread */
 	uint32_t pid;
-	uint32_t location_thread;
 	UT_hash_handle hh;
 };
 
@@ -79,10 +78,9 @@ struct resident {
 	uint64_t births, stackless, failed;
 	uint64_t page_bytes, rss_pages;
 	uint64_t peak_bytes, peak_ns;	      /* of the kernel's own count */
-	uint64_t before_pages, before_scans;  /* found at the start */
 	uint64_t end_pages, phantom, unowned; /* of the scan at the end, sampled ones scaled */
 	bool end_scan;
-	int scan_err;
+	int scan_err; /* of a scan at the start */
 };
 
 struct resident *resident_new(const struct observation *o)
@@ -301,7 +299,6 @@ static void on_before(void *context, const struct pagemap_area *area)
 				    .name = strings_add(&b->r->names, area->mapping) };
 	uint32_t location = key.name == INTERN_NONE ? INTERN_NONE : location_of(b->r, &key);
 
-	b->r->before_pages += area->count;
 	if (location == INTERN_NONE || pages_found(b->r->pages, b->space->image, area->first,
 						   area->count, location, area->kind, 0, 0))
 		b->r->failed++;
@@ -317,7 +314,6 @@ static void scan_before(struct resident *r, const struct process_sample *p)
 	found_forget(r, p->tgid);
 	b.thread = s ? thread_of(r, &key, p->pid, p->name) : INTERN_NONE;
 	err = b.thread == INTERN_NONE ? -ENOMEM : pagemap_scan(p->pid, SCAN_NS, on_before, &b);
-	r->before_scans++;
 	if (err && err != -ESRCH)
 		r->scan_err = err;
 }
@@ -494,6 +490,25 @@ static uint64_t attributed(const struct resident *r, bool before)
 			pages += pages_held(r->pages, i).bytes;
 	}
 	return pages * r->page_bytes;
+}
+
+static void limit_add(json_t *limits, const char *text)
+{
+	json_array_append_new(limits, json_string(text));
+}
+
+void resident_limits(const struct resident *r, json_t *limits)
+{
+	if (r->scan_err == -ETIME)
+		limit_add(
+		    limits,
+		    "pages from before the attach: more than could be read in 2 s of a process");
+	else if (r->scan_err)
+		limit_add(limits,
+			  "pages from before the attach could not be read: /proc/PID/pagemap");
+	if (r->failed)
+		limit_add(limits,
+			  "records of pages found no room in the observer: see records_failed");
 }
 
 /* Pages that came, ever. */

@@ -39,6 +39,9 @@ uint64_t resident_gap_bytes(const struct resident *r);
 /** Adds what each location held to @a. 0, -ENOMEM. */
 int resident_entries(struct resident *r, struct stack_build *b, struct allocations *a);
 
+/** Adds sentences on what is missing. */
+void resident_limits(const struct resident *r, json_t *limits);
+
 /** Adds its keys to diagnostics.allocations. */
 int resident_manifest(const struct resident *r, json_t *o);
 
