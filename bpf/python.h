@@ -36,7 +36,7 @@ enum python_instruction {
 /* Counted by walks, in the layout. */
 enum python_count {
 	PYTHON_WALKS,	     /* of threads of such a process */
-	PYTHON_NO_STATE,     /* the thread has no PyThreadState: it never ran Python */
+	PYTHON_NO_STATE,     /* the thread has no PyThreadState: it has not run Python yet */
 	PYTHON_NOT_ITS_OWN,  /* the PyThreadState names another thread: the layout is wrong */
 	PYTHON_NOT_CODE,     /* a frame's code is no code object */
 	PYTHON_NOT_READABLE, /* memory of the interpreter could not be read */

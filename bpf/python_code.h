@@ -7,19 +7,22 @@
 
 #define PYTHON_BYTES_SIZE 16 /* PyBytesObject.ob_size, and where its bytes begin */
 #define PYTHON_BYTES_DATA 32
+#define PYTHON_PAGE_BYTES 4096u
 
 struct code_record {
 	struct code_event event;
 	__u8 lines[PYTHON_LINES_BYTES];
 };
 
-/* As much of an object as there is: it may stand at the very end of what is mapped. */
+/* As much of an object as there is: behind its end may be a page that is not there. */
 static __always_inline __u16 python_object(struct unwind_state *s, void *to, __u32 most, __u64 at)
 {
+	__u32 page = PYTHON_PAGE_BYTES - (at & (PYTHON_PAGE_BYTES - 1));
+
 	if (!unwind_read(s, to, most, at))
 		return most;
-	if (!unwind_read(s, to, most / 2, at))
-		return most / 2;
+	if (page < most && !unwind_read(s, to, page, at))
+		return page;
 	return 0;
 }
 

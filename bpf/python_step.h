@@ -57,9 +57,9 @@ static __always_inline int python_state(struct unwind_state *s, const struct pyt
 
 	if (python_holder(s, layout, thread_pointer, ret))
 		return PYTHON_WALKS;
-	if (unwind_read(s, &key, sizeof(key), layout->runtime + layout->tss_key))
-		return PYTHON_NOT_READABLE;
-	if (key >= PTHREAD_SPECIFIC_KEYS ||
+	/* while libraries are still being loaded nobody has touched the page of the key */
+	if (unwind_read(s, &key, sizeof(key), layout->runtime + layout->tss_key) ||
+	    key >= PTHREAD_SPECIFIC_KEYS ||
 	    python_word(s, thread_pointer + PTHREAD_SPECIFIC + key * 16 + 8, ret) || !*ret)
 		return PYTHON_NO_STATE;
 	if (python_word(s, *ret + layout->thread_id, &id))
