@@ -19,8 +19,13 @@ enum event_type {
 	EV_THREAD_END,	/* it has ended: thread_event */
 	EV_STACK,	/* a stack that was not sent before, or long ago: stack_event */
 	EV_MARKS,	/* what a thread did at some marks: marks_event */
-	EV_CODE,  /* a code object of Python that was not sent before: code_event (python.h) */
-	EV_PAGES, /* pages came, went or moved: pages_event */
+	EV_CODE,   /* a code object of Python that was not sent before: code_event (python.h) */
+	EV_PAGES,  /* pages came, went or moved: pages_event */
+	EV_REGION, /* from here on: the malloc shim's sites, see heap.h */
+	EV_HEAP_STACK,
+	EV_HEAP_FLUSH,
+	EV_HEAP_ALLOC,
+	EV_HEAP_FREE,
 };
 
 /* First member of every ring record. Process identity is tgid and start_ns together. */
