@@ -45,7 +45,7 @@ NO_CFI   := -fno-asynchronous-unwind-tables -fno-unwind-tables
 TARGETS  += $(VARIANTS) $(PLUGINS) $(MUSL) $(BUILD)/targets/profile_exceptions $(BUILD)/unwind_compare
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
 # what runs without a kernel: all but the verbs and the session
-PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/session/stream.c
+PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/cli/memray_installed.c user/session/stream.c
 PURE_OBJECTS := $(PURE:%.c=$(BUILD)/sanitized/%.o)
 PROGRAM     := $(BUILD)/taskdiag-bpf
 # readers of hostile input, for libFuzzer; see scripts/fuzz
@@ -76,7 +76,10 @@ $(SKELETON): $(BUILD)/taskdiag.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name taskdiag_bpf > $@
 
-$(addprefix $(BUILD)/user/session/,probes.o probes_load.o probes_read.o probes_resident.o): $(SKELETON)
+$(addprefix $(BUILD)/user/session/,probes.o probes_heap.o probes_load.o probes_read.o probes_resident.o): $(SKELETON)
+
+$(BUILD)/user/session/shim_image.o: $(PRELOAD)
+$(BUILD)/user/session/shim_image.o: CPPFLAGS += -DSHIM_IMAGE='"$(PRELOAD)"'
 
 ASSETS := $(wildcard user/report/web/*) $(DYGRAPHS)/dygraph.min.js $(DYGRAPHS)/dygraph.min.css
 $(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: $(ASSETS)

@@ -15,6 +15,7 @@
 #define NAME_BYTES 16	    /* TASK_COMM_LEN */
 
 #define RING_BYTES_DEFAULT (512 * 1024)
+#define RING_BYTES_HEAP (4096 * 1024) /* where stacks come along with the words of their walk */
 #define RING_BYTES_MIN 4096
 
 #define CODES_SEEN 65536  /* likewise, of code objects of Python */

@@ -12,7 +12,7 @@
 
 #include "events.h"
 
-#define HEAP_PAIRS 64 /* REGION_PAIRS of preload/region.h */
+#define HEAP_PAIRS 256 /* a power of two; REGION_PAIRS of preload/region.h */
 
 struct region_event {
 	struct event_header h; /* EV_REGION */

@@ -56,8 +56,7 @@ static __always_inline void drop_count(__u32 cause)
 	__u64 *n = bpf_map_lookup_elem(&drops, &cause);
 
 	if (n)
-		(*n)++; /* per CPU, and the programs that nest on one CPU never count the same cause
-			 */
+		__sync_fetch_and_add(n, 1); /* uprobes and, since 7.0, tracepoints are preempted */
 }
 
 static __always_inline struct control *control_get(void)

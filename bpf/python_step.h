@@ -34,6 +34,13 @@ static __always_inline long python_word(struct unwind_state *s, __u64 address, _
 	return unwind_read(s, ret, sizeof(*ret), address);
 }
 
+/* What leads to all else: always there, and so looked at first. */
+static __always_inline void python_note_root(struct unwind_state *s, __u64 address, __u64 word)
+{
+	unwind_note(s, address, word);
+	s->note_roots = s->note_count;
+}
+
 /* The PyThreadState that has the GIL, if it is of this thread: up to 3.11 the TSS slot keeps the
  * thread's first one, while a sub-interpreter runs in another. */
 static __always_inline int python_holder(struct unwind_state *s, const struct python_layout *layout,
@@ -44,6 +51,8 @@ static __always_inline int python_holder(struct unwind_state *s, const struct py
 	if (!layout->tss_holder || python_word(s, layout->runtime + layout->tss_holder, &holder) ||
 	    !holder || python_word(s, holder + layout->thread_id, &id) || id != thread_pointer)
 		return 0;
+	python_note_root(s, layout->runtime + layout->tss_holder, holder);
+	unwind_note(s, holder + layout->thread_id, id);
 	*ret = holder;
 	return 1;
 }
@@ -53,18 +62,43 @@ static __always_inline int python_state(struct unwind_state *s, const struct pyt
 					__u64 thread_pointer, __u64 *ret)
 {
 	__u32 key = PTHREAD_SPECIFIC_KEYS;
-	__u64 id;
+	__u64 at, id;
 
 	if (python_holder(s, layout, thread_pointer, ret))
 		return PYTHON_WALKS;
 	/* while libraries are still being loaded nobody has touched the page of the key */
 	if (unwind_read(s, &key, sizeof(key), layout->runtime + layout->tss_key) ||
-	    key >= PTHREAD_SPECIFIC_KEYS ||
-	    python_word(s, thread_pointer + PTHREAD_SPECIFIC + key * 16 + 8, ret) || !*ret)
+	    key >= PTHREAD_SPECIFIC_KEYS)
+		return PYTHON_NO_STATE;
+	at = thread_pointer + PTHREAD_SPECIFIC + key * 16 + 8;
+	if (python_word(s, at, ret))
+		return PYTHON_NO_STATE;
+	python_note_root(s, at, *ret);
+	if (!*ret)
 		return PYTHON_NO_STATE;
 	if (python_word(s, *ret + layout->thread_id, &id))
 		return PYTHON_NOT_READABLE;
+	unwind_note(s, *ret + layout->thread_id, id);
 	return id == thread_pointer ? PYTHON_WALKS : PYTHON_NOT_ITS_OWN;
+}
+
+/* The frame that a PyThreadState runs; 0: none. */
+static __always_inline int
+python_current(struct unwind_state *s, const struct python_layout *layout, __u64 state, __u64 *ret)
+{
+	__u64 at = state + layout->thread_frame, found;
+
+	if (python_word(s, at, &found))
+		return PYTHON_NOT_READABLE;
+	unwind_note(s, at, found);
+	if (found && layout->thread_indirect) {
+		at = found + layout->cframe_frame;
+		if (python_word(s, at, &found))
+			return PYTHON_NOT_READABLE;
+		unwind_note(s, at, found);
+	}
+	*ret = found;
+	return PYTHON_WALKS;
 }
 
 /* Finds the innermost frame of the thread. To be called after unwind_begin(). @layout_number: 0:
@@ -86,13 +120,12 @@ static __always_inline void python_begin(struct unwind_state *s, __u32 layout_nu
 	if (!layout || !layout->serial)
 		return;
 	found = python_state(s, layout, thread_pointer, &state);
-	if (found == PYTHON_WALKS && python_word(s, state + layout->thread_frame, &frame))
-		found = PYTHON_NOT_READABLE;
-	if (found == PYTHON_WALKS && frame && layout->thread_indirect &&
-	    python_word(s, frame + layout->cframe_frame, &frame))
-		found = PYTHON_NOT_READABLE;
+	if (found == PYTHON_WALKS)
+		found = python_current(s, layout, state, &frame);
 	python_count(s, layout, PYTHON_WALKS);
 	if (found != PYTHON_WALKS) {
+		if (found != PYTHON_NO_STATE)
+			unwind_note_refuse(s);
 		python_count(s, layout, found);
 		return;
 	}
@@ -163,6 +196,37 @@ static __always_inline __u64 python_text(struct unwind_state *s, __u64 h, __u64 
 	return python_mix(python_mix(h, head[0]), head[1]);
 }
 
+static __always_inline void python_note_code(struct unwind_state *s, __u64 code, __u32 offset)
+{
+	unwind_note(s, code + (offset & ~7U), code_word(s, offset & ~7U));
+}
+
+static __always_inline void python_note_text(struct unwind_state *s, __u64 object)
+{
+	__u64 head[2] = {};
+
+	unwind_read(s, head, sizeof(head), object + 16);
+	unwind_note(s, object + 16, head[0]);
+	unwind_note(s, object + 24, head[1]);
+}
+
+/* All that python_check() looks at, for a memo. */
+static __always_inline void python_note_check(struct unwind_state *s,
+					      const struct python_layout *layout, __u64 code)
+{
+	python_note_code(s, code, layout->code_name);
+	python_note_code(s, code, layout->code_file);
+	python_note_code(s, code, layout->code_lines);
+	python_note_code(s, code, layout->code_first_line);
+	python_note_code(s, code, layout->code_flags);
+	if (layout->code_version) {
+		python_note_code(s, code, layout->code_version);
+		return;
+	}
+	python_note_text(s, code_word(s, layout->code_name));
+	python_note_text(s, code_word(s, layout->code_file));
+}
+
 /* What tells a code object from another one that was at the same address. */
 static __always_inline __u64 python_check(struct unwind_state *s,
 					  const struct python_layout *layout, __u64 code)
@@ -194,12 +258,31 @@ static __always_inline void python_frame(struct unwind_state *s, const struct py
 		return;
 	}
 	check = python_check(s, layout, code);
+	if (s->noting)
+		python_note_check(s, layout, code);
 	s->python.code_at = code;
 	s->python.check = check;
 	s->python.code_id = FRAME_CODE(python_mix(check, layout->serial));
 	unwind_push(s, FRAME_PYTHON | s->python.code_id |
 			   (__u64)python_instruction(s, layout, code) << 40);
 	python_met(s, layout);
+}
+
+static __always_inline void python_note_word(struct unwind_state *s, __u32 offset)
+{
+	unwind_note(s, s->python.frame + (offset & ~7U), frame_word(s, offset & ~7U));
+}
+
+/* What the frame says of itself. Its current instruction and its mark may share a word with other
+ * fields; these are the same at the same place of the same code. */
+static __always_inline void python_note_frame(struct unwind_state *s,
+					      const struct python_layout *layout)
+{
+	python_note_word(s, layout->frame_code);
+	python_note_word(s, layout->frame_instruction);
+	if (layout->entry != PYTHON_ENTRY_EACH)
+		python_note_word(s, layout->frame_entry);
+	python_note_word(s, layout->frame_previous);
 }
 
 /* The current Python frame is told, and the next one becomes current. */
@@ -217,6 +300,8 @@ static __always_inline int python_advance(struct unwind_state *s,
 		s->python.frame = 0;
 		return UNWIND_RUNNING;
 	}
+	if (s->noting)
+		python_note_frame(s, layout);
 	s->python.frame = frame_word(s, layout->frame_previous);
 	code = frame_word(s, layout->frame_code) & ~(__u64)layout->code_tag_mask;
 	mark = frame_word(s, layout->frame_entry);

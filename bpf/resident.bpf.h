@@ -15,6 +15,7 @@
 #include <linux/ptrace.h>
 
 #include "cause.bpf.h"
+#include "here.bpf.h"
 #include "image.bpf.h"
 #include "sampling.h"
 #include "stack.bpf.h"
@@ -52,38 +53,6 @@ static __always_inline bool pages_sampled(__u64 first, __u64 count)
 	       group_sample((first >> shift) + 1, shift) - first < count;
 }
 
-/* The current thread and its process, as far as a helper or a copy tells: before 5.11 no more is
- * known of the current task. */
-static __always_inline __u32 pid_seen(struct pid *pid, __u32 otherwise)
-{
-	struct control *control = control_get();
-	__u64 level = control ? control->observer_level : 0;
-	__u64 number = bpf_core_field_offset(struct pid, numbers) +
-		       bpf_core_field_offset(struct upid, nr) +
-		       level * bpf_core_type_size(struct upid);
-
-	if (level && level <= MAX_PID_LEVEL)
-		bpf_probe_read_kernel(&otherwise, sizeof(otherwise), (void *)pid + number);
-	return otherwise;
-}
-
-static __always_inline struct target *target_here(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct target *target = target_find(bpf_get_current_pid_tgid() >> 32,
-					    BPF_CORE_READ(task, group_leader, start_boottime));
-
-	return target && !target->armed ? target : NULL;
-}
-
-static __always_inline __u32 pid_here(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	return pid_seen(BPF_CORE_READ(task, group_leader, thread_pid),
-			bpf_get_current_pid_tgid() >> 32);
-}
-
 /* What becomes a pages_event: without the rest of it, as the stack of a program is small. */
 struct page_range {
 	__u64 image, stack, first, count, to, rss_pages;
@@ -92,7 +61,6 @@ struct page_range {
 
 static __always_inline void pages_tell(const struct target *target, const struct page_range *range)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct pages_event *e = record_reserve(sizeof(*e));
 
 	if (!e)
@@ -110,18 +78,10 @@ static __always_inline void pages_tell(const struct target *target, const struct
 	e->h.tgid = bpf_get_current_pid_tgid() >> 32;
 	e->h.pid = pid_here();
 	e->h.task = target->task;
-	e->tid = pid_seen(BPF_CORE_READ(task, thread_pid), bpf_get_current_pid_tgid());
+	e->tid = tid_here();
 	e->pad = 0;
 	bpf_get_current_comm(e->name, sizeof(e->name));
 	record_submit(e);
-}
-
-static __always_inline struct stack_owner owner_of(const struct target *target)
-{
-	return (struct stack_owner){ .start_ns = target->start_ns,
-				     .tgid = bpf_get_current_pid_tgid() >> 32,
-				     .pid = pid_here(),
-				     .task = target->task };
 }
 
 /* Of the current thread, in user space. 0: none could be walked or sent. @claim: a constant;

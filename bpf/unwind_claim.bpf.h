@@ -27,16 +27,6 @@ struct {
 	__type(value, __u64);
 } slot_owners __weak SEC(".maps");
 
-/* Not drop_count(): that adds in two steps, and between them this program may be preempted. */
-static __always_inline void slot_lost(void)
-{
-	__u32 cause = DROP_SLOTS_FULL;
-	__u64 *n = bpf_map_lookup_elem(&drops, &cause);
-
-	if (n)
-		__sync_fetch_and_add(n, 1);
-}
-
 static __always_inline __u32 slot_first_claimed(void)
 {
 	return config.nr_cpus * SLOT_USES;
@@ -61,7 +51,7 @@ static __always_inline int slot_claim(__u32 *ret_slot)
 		*ret_slot = slot_first_claimed() + claimed;
 		return 0;
 	}
-	slot_lost();
+	drop_count(DROP_SLOTS_FULL);
 	return -1;
 }
 
@@ -81,20 +71,26 @@ struct claimed_walk {
 	int outcome; /* enum unwind_outcome */
 };
 
-/* Walks the current thread, which is of @target, @pid as the observer sees it. 0: the caller
- * releases the slot; -1: no walk, counted. */
-static __always_inline int stack_walk_claimed(struct claimed_walk *w,
-					      const struct pt_regs *registers, __u32 tgid,
-					      __u32 pid, const struct target *target)
+/* 0: the caller releases the slot; -1: no walk, counted. */
+static __always_inline int slot_open(struct claimed_walk *w)
 {
 	if (slot_claim(&w->slot))
 		return -1;
 	w->state = slot_state(w->slot);
-	if (!w->state) { /* unwind_slots was not made longer */
-		slot_release(w->slot);
-		slot_lost();
+	if (w->state)
+		return 0;
+	slot_release(w->slot); /* unwind_slots was not made longer */
+	drop_count(DROP_SLOTS_FULL);
+	return -1;
+}
+
+/* Walks the current thread, which is of @target, @pid as the observer sees it. As slot_open(). */
+static __always_inline int stack_walk_claimed(struct claimed_walk *w,
+					      const struct pt_regs *registers, __u32 tgid,
+					      __u32 pid, const struct target *target)
+{
+	if (slot_open(w))
 		return -1;
-	}
 	unwind_begin(w->state, registers->rip, registers->rsp, registers->rbp, registers->rbx);
 	w->outcome = unwind_walk(w->slot, w->state, tgid, pid, target);
 	return 0;

@@ -16,10 +16,12 @@
 #ifndef TASKDIAG_UNWIND_STEP_H
 #define TASKDIAG_UNWIND_STEP_H
 
+#include "heap.h"
 #include "python.h"
 #include "unwind.h"
 
 #define UNWIND_HEAD_WORDS 7
+#define NOTE_HEAD_WORDS (sizeof(struct heap_stack_event) / 8)
 #define WINDOW_WORDS 64 /* of the stack, read at once: 60 ns a frame became 43 */
 
 /* bp_at and bx_at: where the value that the frame's caller had is saved. */
@@ -41,6 +43,15 @@ struct python_walk {
 	__u64 code[PYTHON_CODE_BYTES / 8];
 };
 
+/* Are the words that decide the walk noted, for a memo that is to tell the same walk again? */
+enum unwind_noting {
+	NOTING_OFF,
+	NOTING_ON,
+	NOTING_REFUSED, /* something decides it that a memo cannot look at */
+};
+
+#define NOTE_RBP 1 /* in place of an address: the register (REGION_RBP) */
+
 struct unwind_state {
 	/* registers of the current frame. rbp and rbx are read only when a frame needs them */
 	__u64 pc, sp, bp, bx;
@@ -50,7 +61,10 @@ struct unwind_state {
 	/* mapping of the frame before: mostly that of this one too */
 	__u64 mapping_start, mapping_length, mapping_bias;
 	__u32 mapping_buckets, mapping_file;
-	__u32 first, count; /* the process's mappings */
+	__u32 first, count;	  /* the process's mappings */
+	__u32 noting;		  /* enum unwind_noting */
+	__u32 bp_noted, bx_noted; /* the value in bp, in bx, is a noted one, or follows from one */
+	__u32 note_count, note_roots;
 	__u64 window_at;
 	__u64 window[WINDOW_WORDS];
 	struct python_walk python;
@@ -60,6 +74,8 @@ struct unwind_state {
 	__u32 raw;		       /* frames without a file: equal only within one process */
 	__u64 head[UNWIND_HEAD_WORDS]; /* room for the head of a record whose tail the frames are */
 	__u64 frames[FRAMES_MAX + 1];
+	__u64 note_head[NOTE_HEAD_WORDS]; /* likewise; the notes are its tail */
+	struct heap_pair notes[HEAP_PAIRS];
 };
 
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk);
@@ -96,6 +112,27 @@ static __always_inline void unwind_begin(struct unwind_state *s, __u64 pc, __u64
 	s->frame_count = 0;
 	s->raw = 0;
 	s->mapping_file = 0;
+	s->noting = NOTING_OFF;
+	s->bp_noted = s->bx_noted = 0;
+	s->note_count = s->note_roots = 0;
+}
+
+/* More than there is room for are only counted. */
+static __always_inline void unwind_note(struct unwind_state *s, __u64 address, __u64 word)
+{
+	struct heap_pair *pair = &s->notes[s->note_count & (HEAP_PAIRS - 1)];
+
+	if (s->noting != NOTING_ON)
+		return;
+	pair->address = address;
+	pair->word = word;
+	s->note_count++;
+}
+
+static __always_inline void unwind_note_refuse(struct unwind_state *s)
+{
+	if (s->noting)
+		s->noting = NOTING_REFUSED;
 }
 
 /* A word of the stack, most often from the window. */
@@ -125,9 +162,13 @@ static __always_inline int unwind_rbp(struct unwind_state *s)
 	if (s->bp_at != SAVED_NOWHERE) {
 		if (unwind_word(s, s->bp_at, &value))
 			return UNWIND_READ;
+		unwind_note(s, s->bp_at, value);
 		s->bp = value;
 		s->bp_at = SAVED_NOWHERE;
+	} else if (!s->bp_noted) {
+		unwind_note(s, NOTE_RBP, s->bp);
 	}
+	s->bp_noted = 1;
 	return 0;
 }
 
@@ -140,9 +181,13 @@ static __always_inline int unwind_rbx(struct unwind_state *s)
 	if (s->bx_at != SAVED_NOWHERE) {
 		if (unwind_word(s, s->bx_at, &value))
 			return UNWIND_READ;
+		unwind_note(s, s->bx_at, value);
 		s->bx = value;
 		s->bx_at = SAVED_NOWHERE;
+	} else if (!s->bx_noted) {
+		unwind_note_refuse(s);
 	}
+	s->bx_noted = 1;
 	return 0;
 }
 
@@ -153,6 +198,7 @@ static __always_inline int unwind_signal(struct unwind_state *s)
 
 	if (unwind_read(s, registers, sizeof(registers), s->sp + 40 + 10 * 8))
 		return UNWIND_READ;
+	unwind_note_refuse(s);
 	s->bp = registers[0];
 	s->bx = registers[1];
 	s->bp_at = s->bx_at = SAVED_NOWHERE;
@@ -268,10 +314,12 @@ static __always_inline int unwind_cfa(struct unwind_state *s, __u64 row, __u32 g
 		err = unwind_rbp(s);
 		if (!err && unwind_word(s, s->bp + offset, ret))
 			err = UNWIND_READ;
+		unwind_note(s, s->bp + offset, *ret);
 		*ret += ROW_EXTRA(row) * 8;
 	} else if (cfa == CFA_AT_RSP) {
 		if (unwind_word(s, s->sp + offset, ret))
 			err = UNWIND_READ;
+		unwind_note(s, s->sp + offset, *ret);
 		*ret += ROW_EXTRA(row) * 8;
 	} else if (cfa == CFA_RBX) {
 		err = unwind_rbx(s);
@@ -346,6 +394,7 @@ static __always_inline int unwind_advance(struct unwind_state *s)
 		return outcome;
 	if (unwind_word(s, cfa - 8, &pc))
 		return UNWIND_READ;
+	unwind_note(s, cfa - 8, pc);
 	s->sp = cfa;
 	s->pc = pc;
 	return pc ? UNWIND_RUNNING : UNWIND_ZERO;

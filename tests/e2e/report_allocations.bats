@@ -74,6 +74,25 @@ refuses() { # TEXT COMMAND…
 	assert_has "$(cat tree.txt)" 'not in it: 6.0 MiB before the observation'
 }
 
+@test "on a terminal long views go through the pager of the user, elsewhere through none (oracle: what it got)" {
+	local view
+	make_run "$RUN"
+	for view in "tree --allocations" table leaks "top --allocations"; do
+		rm -f paged
+		# shellcheck disable=SC2086 # words of a command
+		env -u SUDO_UID PAGER="cat >paged" "$TASKDIAG" $view "$RUN" >plain.txt 3>&-
+		[ ! -e paged ] || fail "$view: a pager for a file"
+		env -u SUDO_UID TERM=xterm PAGER="cat >paged" script -qec "stty cols 200; $TASKDIAG $view --color never $RUN" /dev/null </dev/null >terminal.txt 3>&-
+		[ -s paged ] || fail "$view: no pager" "$(cat terminal.txt)"
+		[ ! -s terminal.txt ] || fail "$view: not only the pager" "$(cat terminal.txt)"
+		env -u SUDO_UID TERM=xterm PAGER=cat script -qec "stty cols 200; $TASKDIAG $view --color never $RUN" /dev/null </dev/null >terminal.txt 3>&-
+		diff paged <(tr -d '\r' <terminal.txt)
+		# who leaves early has seen enough
+		env -u SUDO_UID TERM=xterm PAGER=true script -qec "$TASKDIAG $view --full $RUN" /dev/null </dev/null >terminal.txt 3>&-
+		[ ! -s terminal.txt ] || fail "$view: $(cat terminal.txt)"
+	done
+}
+
 @test "tree hides what is small, says how much that is, and folds libraries" {
 	make_run "$RUN"
 	"$TASKDIAG" tree --allocations "$RUN" >tree.txt 3>&-

@@ -52,7 +52,7 @@ assert_explained() {
 }
 
 @test "four functions hold 149 MiB at the peak, decoys none (oracle: the target)" {
-	observe_well -d memory,allocations -- "$TARGETS/alloc_known" --hold-ms 50
+	observe_well -d memory,allocations --resident -- "$TARGETS/alloc_known" --hold-ms 50
 	assert_holders "$OUT"
 	assert_explained
 	[ "$(held decoy_before)" -lt 1000000 ]
@@ -62,13 +62,13 @@ assert_explained() {
 }
 
 @test "the same in blocks of 4000 bytes from malloc (oracle: the target)" {
-	observe_well -d memory,allocations -- "$TARGETS/alloc_known" --small 1 --hold-ms 50
+	observe_well -d memory,allocations --resident -- "$TARGETS/alloc_known" --small 1 --hold-ms 50
 	assert_holders "$OUT"
 	assert_explained
 }
 
 @test "pages that come and go in every way there is (oracle: the target)" {
-	observe_well -d memory,allocations -- "$TARGETS/page_kinds" --mib 32
+	observe_well -d memory,allocations --resident -- "$TARGETS/page_kinds" --mib 32
 	assert_holders "$OUT"
 	assert_explained
 }
@@ -133,27 +133,27 @@ assert_explained() {
 		kept = eighty(), sixty()
 		time.sleep(0.1)
 	END
-	observe_well -d memory,allocations -- "$PYTHON" script.py
+	observe_well -d memory,allocations --resident -- "$PYTHON" script.py
 	within_a_mib eighty 80
 	within_a_mib sixty 60
 	grep -q 'sixty (script.py:7)' "$RUN/allocations.folded"
 }
 
 @test "profile and allocations of one run have the same stacks to tell (oracle: the target)" {
-	observe_well -d memory,profile,allocations -- "$TARGETS/alloc_known" --hold-ms 300
+	observe_well -d memory,profile,allocations --resident -- "$TARGETS/alloc_known" --hold-ms 300
 	assert_holders "$OUT"
 	grep -q ';main;usleep' "$RUN/profile.folded"
 	assert_manifest '.ledger | .offered == .recorded + ([.lost[]] | add)'
 }
 
 @test "without the profile's programs nothing is sampled in time, and no profile is written" {
-	observe_well -d allocations -- "$TARGETS/alloc_known"
+	observe_well -d allocations --resident -- "$TARGETS/alloc_known"
 	[ ! -e "$RUN/profile.folded" ]
 	assert_manifest '.diagnostics | keys == ["allocations"]'
 }
 
 @test "as on Linux 6.1, births told by faults: the four functions hold theirs, and the limit is said (oracle: the target)" {
-	TASKDIAG_WITHOUT=resident_fault_user observe_well -d memory,allocations -- "$TARGETS/alloc_known" --small 1
+	TASKDIAG_WITHOUT=resident_fault_user observe_well -d memory,allocations --resident -- "$TARGETS/alloc_known" --small 1
 	assert_holders "$OUT"
 	assert_explained
 	assert_manifest '.diagnostics.allocations | .status == "limited" and (.limits | any(test("told by faults")))'

@@ -350,3 +350,16 @@ hostile_program() {
 		assert of(cause="cpu")
 	END
 }
+
+@test "what a program mapped last time has its rows before it is mapped (oracle: the same program without it)" {
+	local with='import _ctypes, time; time.sleep(0.2)' without='import time; time.sleep(0.2)' known files
+	profile_of "$PYTHON" -c "$with" # now the cache knows of it, whatever it knew before
+	rm -rf "$RUN"
+	profile_of "$PYTHON" -c "$with"
+	known=$(manifest .diagnostics.profile.tables.rows)
+	files=$(manifest .diagnostics.profile.tables.files)
+	rm -rf "$RUN"
+	profile_of "$PYTHON" -c "$without"
+	[ "$(manifest .diagnostics.profile.tables.files)" -lt "$files" ] || fail "it maps no less without the module"
+	assert_equal "$(manifest .diagnostics.profile.tables.rows)" "$known"
+}

@@ -639,9 +639,87 @@ static void the_interval_is_that_of_the_peak(void **state)
 	heap_free(h);
 }
 
+/* ---- quiet spaces, undone frees, leaks ---- */
+
+static void a_quiet_space_is_in_no_sum_until_it_counts(void **state)
+{
+	struct heap *h = heap_new();
+
+	(void)state;
+	heap_alloc(h, 1, 0x1000, 100, 0, 0, 1);
+	heap_map(h, 1, MAPS_AT, 2 * PAGE, 1, 0, 2);
+	assert_int_equal(heap_fork_quiet(h, 1, 2), 0);
+	heap_alloc(h, 2, 0x2000, 10, 0, 0, 3);
+	heap_free_range(h, 2, MAPS_AT, PAGE, 0, 4);
+	heap_free_block(h, 2, 0x9000, 0, 4); /* its parent has told that it is unknown */
+	assert_int_equal(heap_live_bytes(h), 100 + 2 * PAGE);
+	assert_int_equal(heap_count(h).live, 2);
+	assert_int_equal(heap_count(h).allocations, 2);
+	assert_int_equal(heap_count(h).frees + heap_count(h).unknown_frees, 0);
+	assert_int_equal(heap_fork_quiet(h, 2, 3), 0);
+	assert_int_equal(heap_fork_count(h, 2, 5), 0);
+	assert_int_equal(heap_live_bytes(h), 210 + 3 * PAGE);
+	assert_int_equal(heap_count(h).live, 5);
+	assert_int_equal(heap_location(h, 0).allocated.bytes, 100);
+	heap_drop(h, 3, 6);
+	assert_int_equal(heap_live_bytes(h), 210 + 3 * PAGE);
+	heap_drop(h, 1, 6);
+	heap_drop(h, 2, 6);
+	assert_int_equal(heap_live_bytes(h) + heap_count(h).live, 0);
+	assert_int_equal(heap_peak_bytes(h, NULL), 210 + 3 * PAGE);
+	heap_free(h);
+}
+
+static void a_free_that_is_undone_leaves_all_sums_as_they_were(void **state)
+{
+	struct heap *h = heap_new();
+	struct heap_taken taken;
+
+	(void)state;
+	heap_map(h, 1, MAPS_AT, 3 * PAGE, 1, 0, 1);
+	heap_alloc(h, 1, 0x1000, 100, 0, 0, 2);
+	heap_free_block(h, 1, 0x1000, 0, 3); /* temporary, if it stayed so */
+	taken = *heap_taken(h);
+	assert_int_equal(heap_undo(h, &taken, 4), 0);
+	heap_free_range(h, 1, MAPS_AT + PAGE, PAGE, 0, 5);
+	taken = *heap_taken(h);
+	assert_int_equal(taken.bytes, PAGE);
+	assert_int_equal(heap_undo(h, &taken, 6), 0);
+	assert_int_equal(heap_live_bytes(h), 100 + 3 * PAGE);
+	assert_int_equal(heap_location(h, 0).temporary.bytes, 0);
+	assert_int_equal(heap_location(h, 0).allocated.bytes, 100);
+	assert_int_equal(heap_count(h).frees, 0);
+	assert_int_equal(heap_undo(h, &taken, 7), -EEXIST);
+	assert_int_equal(heap_count(h).undos_refused, 1);
+	heap_free_range(h, 1, MAPS_AT, 3 * PAGE, 0, 8);
+	heap_free_block(h, 1, 0x1000, 0, 8);
+	assert_int_equal(heap_live_bytes(h) + heap_count(h).live, 0);
+	heap_free(h);
+}
+
+static void what_is_live_when_a_space_leaves_has_leaked(void **state)
+{
+	struct heap *h = heap_new();
+
+	(void)state;
+	heap_alloc(h, 1, 0x1000, 100, 0, 0, 1);
+	heap_alloc(h, 2, 0x1000, 7, 0, 0, 1);
+	heap_map(h, 1, MAPS_AT, PAGE, 1, 0, 1);
+	heap_leave(h, 1, 2);
+	heap_drop(h, 2, 3);
+	assert_int_equal(heap_location(h, 0).leaked.bytes, 100);
+	assert_int_equal(heap_location(h, 0).leaked.count, 1);
+	assert_int_equal(heap_location(h, 1).leaked.bytes, PAGE);
+	assert_int_equal(heap_location(h, 0).live.bytes, 0);
+	heap_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quiet_space_is_in_no_sum_until_it_counts),
+		cmocka_unit_test(a_free_that_is_undone_leaves_all_sums_as_they_were),
+		cmocka_unit_test(what_is_live_when_a_space_leaves_has_leaked),
 		cmocka_unit_test(it_is_what_a_model_that_keeps_everything_says),
 		cmocka_unit_test(temporary_is_freed_by_its_thread_before_another_allocation),
 		cmocka_unit_test(a_mapping_is_temporary_when_all_of_it_goes_at_once),

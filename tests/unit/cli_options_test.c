@@ -42,6 +42,7 @@ static const enum option_id all[] = {
 	OPT_LEAKS,
 	OPT_TEMPORARY,
 	OPT_RESIDENT,
+	OPT_SAMPLE_BYTES,
 	OPT_MEMRAY_FORMAT,
 	OPT_COUNT,
 };

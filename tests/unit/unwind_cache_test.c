@@ -319,6 +319,98 @@ static void a_file_without_build_id_is_not_kept(void **state)
 	cache_free(c);
 }
 
+/* Identities of @count files that are nobody else's. */
+static void identities(struct pin_identity *list, size_t count, uint64_t first_inode)
+{
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct pin_identity){ 0xfe01, first_inode + i, 5, 6, 7 };
+}
+
+static void the_last_companions_of_a_program_are_found(void **state)
+{
+	struct pin_identity list[CACHE_COMPANIONS_MAX + 1], found[CACHE_COMPANIONS_MAX];
+	struct pin_identity other = somebody;
+	struct fixture *f = *state;
+	struct cache *c = open_cache(f, 1 << 20);
+	size_t count = 0;
+
+	identities(list, CACHE_COMPANIONS_MAX + 1, 1);
+	assert_int_equal(cache_companions_load(c, &somebody, found, &count), -ENOENT);
+	assert_int_equal(cache_companions_store(c, &somebody, list, CACHE_COMPANIONS_MAX), 0);
+	assert_int_equal(cache_companions_load(c, &somebody, found, &count), 0);
+	assert_int_equal(count, CACHE_COMPANIONS_MAX);
+	assert_memory_equal(found, list, sizeof(found));
+	assert_int_equal(cache_companions_store(c, &somebody, list + 7, 3), 0);
+	cache_free(c);
+
+	c = open_cache(f, 1 << 20); /* another run */
+	assert_int_equal(cache_companions_load(c, &somebody, found, &count), 0);
+	assert_int_equal(count, 3);
+	assert_memory_equal(found, list + 7, 3 * sizeof(*found));
+	assert_int_equal(listed(f, NULL), 1);
+	other.change_ns++; /* the program was replaced */
+	assert_int_equal(cache_companions_load(c, &other, found, &count), -ENOENT);
+	assert_int_equal(cache_companions_store(c, &somebody, list, 0), -EINVAL);
+	assert_int_equal(cache_companions_store(c, &somebody, list, CACHE_COMPANIONS_MAX + 1),
+			 -EINVAL);
+	cache_free(c);
+}
+
+/* Any byte, and any length, but for the padding that nobody reads. */
+static void damaged_companions_are_refused_and_removed(void **state)
+{
+	struct pin_identity list[3], found[CACHE_COMPANIONS_MAX];
+	struct fixture *f = *state;
+	struct cache *c = open_cache(f, 1 << 20);
+	size_t count = 0;
+	struct stat st;
+	char path[256];
+	uint8_t byte;
+	int fd;
+
+	identities(list, 3, 1);
+	assert_int_equal(cache_companions_store(c, &somebody, list, 3), 0);
+	assert_int_equal(listed(f, path), 1);
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t at = -1; at <= st.st_size; at++) {
+		if (at >= 20 && at < 24)
+			continue;
+		assert_int_equal(cache_companions_store(c, &somebody, list, 3), 0);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		assert_true(fd >= 0);
+		byte = 0;
+		if (at < 0) {
+			assert_int_equal(ftruncate(fd, st.st_size - 1), 0);
+		} else {
+			assert_in_range(pread(fd, &byte, 1, at), 0, 1); /* 0: past the end */
+			byte ^= 0x41;
+			assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		}
+		close(fd);
+		assert_int_equal(cache_companions_load(c, &somebody, found, &count), -EBADMSG);
+		assert_int_equal(listed(f, NULL), 0);
+	}
+	cache_free(c);
+}
+
+static void companions_count_and_go_with_the_rest(void **state)
+{
+	struct pin_identity list[10], found[CACHE_COMPANIONS_MAX], other = somebody;
+	struct fixture *f = *state;
+	struct cache *c = open_cache(f, 1000); /* 464 bytes each */
+	size_t count = 0;
+
+	identities(list, 10, 1);
+	for (other.inode = 1; other.inode <= 3; other.inode++) {
+		assert_int_equal(cache_companions_store(c, &other, list, 10), 0);
+		usleep(20000); /* the clock of the file system ticks in 4 ms */
+	}
+	assert_int_equal(listed(f, NULL), 2);
+	other.inode = 1;
+	assert_int_equal(cache_companions_load(c, &other, found, &count), -ENOENT);
+	cache_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +424,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(only_a_directory_of_ours_is_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_least_recently_used_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_companions_of_a_program_are_found, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(damaged_companions_are_refused_and_removed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(companions_count_and_go_with_the_rest, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_file_without_build_id_is_not_kept, setup,
 						teardown),
 	};

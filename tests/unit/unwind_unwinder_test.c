@@ -471,6 +471,47 @@ static void a_second_run_takes_its_tables_from_the_cache(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* Opens a library in the first run; in the second its rows stand before it is opened. */
+static void what_a_program_mapped_last_time_is_loaded_ahead(void **state)
+{
+	char cache[] = "/tmp/unwind-cache-XXXXXX", command[64];
+	struct unwinder_stats before, after, last = {};
+	struct fixture *f = *state;
+
+	if (!f->u)
+		skip();
+	assert_non_null(mkdtemp(cache));
+	for (int run = 0; run < 2; run++) {
+		void *other;
+
+		setup_with(&other, cache);
+		f = other;
+		assert_int_equal(unwinder_process(f->u, f->child, f->child, START_NS, true), 0);
+		settle(f);
+		unwinder_stats(f->u, &before);
+		ask(f, 'o');
+		settle(f);
+		assert_as_maps(f, f->child);
+		assert_int_not_equal(address_of(f->child, "libutil"), 0);
+		unwinder_stats(f->u, &after);
+		assert_true(after.files > before.files);
+		if (run == 0) {
+			assert_true(after.rows > before.rows);
+			last = after;
+			teardown(&other);
+			continue;
+		}
+		assert_int_equal(before.rows, last.rows);
+		assert_int_equal(after.rows, last.rows); /* not loaded twice */
+		assert_int_equal(after.table_bytes, before.table_bytes);
+		assert_int_equal(after.files, last.files);
+		assert_int_equal(after.cache_hits - before.cache_hits, after.files - before.files);
+		teardown(&other);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", cache);
+	assert_int_equal(system(command), 0);
+}
+
 static void a_pipe_and_a_directory_are_no_files(void **state)
 {
 	struct unwinder_stats stats;
@@ -505,6 +546,8 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_second_run_takes_its_tables_from_the_cache, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_a_program_mapped_last_time_is_loaded_ahead,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pipe_and_a_directory_are_no_files, setup,
 						teardown),
 	};

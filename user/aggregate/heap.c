@@ -1,4 +1,4 @@
-/* heap.c - see heap.h */
+/* heap.c - see heap.h: blocks */
 #include "aggregate/heap.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ struct heap *heap_new(void)
 	return h;
 }
 
-static void space_free(struct heap *h, struct space *s)
+void heap_space_free(struct heap *h, struct space *s)
 {
 	if (h->recent == s)
 		h->recent = NULL;
@@ -47,7 +47,7 @@ void heap_free(struct heap *h)
 	if (!h)
 		return;
 	HASH_ITER (hh, h->spaces, s, next)
-		space_free(h, s);
+		heap_space_free(h, s);
 	ledger_clear(&h->ledger);
 	cells_clear(&h->threads);
 	free(h);
@@ -74,7 +74,7 @@ struct space *heap_space(struct heap *h, uint32_t id)
 	return s;
 }
 
-static struct space *space_get(struct heap *h, uint32_t id)
+struct space *heap_space_get(struct heap *h, uint32_t id)
 {
 	struct space *s = heap_space(h, id);
 
@@ -98,11 +98,25 @@ static struct space *space_get(struct heap *h, uint32_t id)
 void heap_change(struct heap *h, struct space *s, uint32_t location, struct weight w,
 		 uint64_t time_ns)
 {
-	ledger_change(&h->ledger, location, w, time_ns);
+	if (!s->quiet)
+		ledger_change(&h->ledger, location, w, time_ns);
 	weight_add(&s->live, w);
 }
 
-static struct weight block_weight(const struct heap *h, const struct block *b)
+void heap_live_changed(struct heap *h, const struct space *s, int64_t pieces)
+{
+	if (s->quiet)
+		h->quiet_live += (uint64_t)pieces;
+	else
+		h->counts.live += (uint64_t)pieces;
+}
+
+bool heap_is_full(const struct heap *h, uint64_t more)
+{
+	return h->counts.live + h->quiet_live + more > HEAP_LIVE_MAX;
+}
+
+struct weight heap_block_weight(const struct heap *h, const struct block *b)
 {
 	return ledger_weight(&h->ledger, b->tag, b->bytes, b->bytes);
 }
@@ -117,8 +131,8 @@ int heap_prepare(struct heap *h, uint32_t space, uint64_t bytes, const struct ca
 {
 	if (bytes >= HEAP_ADDRESS_END)
 		return -EOVERFLOW;
-	*ret = space_get(h, space);
-	if (!*ret || h->counts.live >= HEAP_LIVE_MAX)
+	*ret = heap_space_get(h, space);
+	if (!*ret || heap_is_full(h, 1))
 		return -ENOMEM;
 	if (c->thread < CELLS_MAX && !cells_get(&h->threads, c->thread))
 		return -ENOMEM;
@@ -132,31 +146,34 @@ void heap_allocated(struct heap *h, struct space *s, uint64_t address, struct we
 	struct last *last = cells_find(&h->threads, c->thread);
 
 	heap_change(h, s, c->location, w, c->time_ns);
+	heap_live_changed(h, s, 1);
+	if (s->quiet)
+		return; /* its parent has told it */
 	ledger_reached(&h->ledger, c->time_ns);
 	ledger_allocated(&h->ledger, c->location, w);
 	if (last)
 		*last = (struct last){ .address = address, .space = s->serial, .era = h->era };
-	h->counts.live++;
 	h->counts.allocations++;
 }
 
-void heap_count_temporary(struct heap *h, const struct space *s, uint64_t address, uint32_t made_by,
+bool heap_count_temporary(struct heap *h, const struct space *s, uint64_t address, uint32_t made_by,
 			  uint32_t gap, struct weight w, const struct call *c)
 {
 	struct last *last = cells_find(&h->threads, c->thread);
 
-	if (!last || made_by != c->thread || gap || h->ledger.gap)
-		return;
+	if (!last || made_by != c->thread || gap || h->ledger.gap || s->quiet)
+		return false;
 	if (last->era != h->era || last->space != s->serial || last->address != address)
-		return;
+		return false;
 	ledger_temporary(&h->ledger, c->location, w);
+	return true;
 }
 
 static void block_dies(struct heap *h, struct space *s, struct block *b, uint64_t time_ns)
 {
-	heap_change(h, s, b->location, weight_minus(block_weight(h, b)), time_ns);
+	heap_change(h, s, b->location, weight_minus(heap_block_weight(h, b)), time_ns);
 	blocks_remove(&s->blocks, b);
-	h->counts.live--;
+	heap_live_changed(h, s, -1);
 }
 
 static void drop_duplicate(struct heap *h, uint32_t space, uint64_t address, uint64_t time_ns)
@@ -167,7 +184,7 @@ static void drop_duplicate(struct heap *h, uint32_t space, uint64_t address, uin
 	if (!b)
 		return;
 	block_dies(h, s, b, time_ns);
-	h->counts.duplicates++;
+	h->counts.duplicates += !s->quiet;
 }
 
 int heap_alloc(struct heap *h, uint32_t space, uint64_t address, uint64_t bytes, uint32_t location,
@@ -201,76 +218,26 @@ int heap_free_block(struct heap *h, uint32_t space, uint64_t address, uint32_t t
 		    uint64_t time_ns)
 {
 	struct space *s = heap_space(h, space);
+	struct heap_piece piece;
 	struct block *b;
 
 	address &= HEAP_ADDRESS_END - 1;
+	h->taken = (struct heap_taken){ .space = space };
 	b = s ? blocks_find(&s->blocks, address) : NULL;
 	if (!b) {
-		h->counts.unknown_frees++;
+		h->counts.unknown_frees += !s || !s->quiet;
 		return -ENOENT;
 	}
-	heap_count_temporary(h, s, address, b->thread, b->tag, block_weight(h, b),
-			     &(struct call){ .location = b->location, .thread = thread });
+	piece = (struct heap_piece){ address,	  address + b->bytes, b->bytes,
+				     b->location, b->thread,	      b->tag,
+				     false };
+	piece.temporary =
+	    heap_count_temporary(h, s, address, b->thread, b->tag, heap_block_weight(h, b),
+				 &(struct call){ .location = b->location, .thread = thread });
+	heap_note_taken(h, &piece);
 	block_dies(h, s, b, time_ns);
-	h->counts.frees++;
+	h->counts.frees += !s->quiet;
 	return 0;
-}
-
-/* All of @s comes to be, or is gone. */
-static void change_all(struct heap *h, struct space *s, bool dies, uint64_t time_ns)
-{
-	uint64_t count = s->blocks.count + s->maps.count;
-
-	for (struct block *b = NULL; (b = blocks_next(&s->blocks, b));) {
-		struct weight w = block_weight(h, b);
-
-		heap_change(h, s, b->location, dies ? weight_minus(w) : w, time_ns);
-	}
-	for (const struct mapping *m = s->maps.first; m; m = m->next) {
-		struct weight w = heap_mapping_weight(h, m);
-
-		heap_change(h, s, m->location, dies ? weight_minus(w) : w, time_ns);
-	}
-	h->counts.live += dies ? -count : count;
-}
-
-int heap_fork(struct heap *h, uint32_t parent, uint32_t child, uint64_t time_ns)
-{
-	struct space *from = heap_space(h, parent), *to;
-	int err;
-
-	if (parent == child)
-		return 0;
-	heap_drop(h, child, time_ns);
-	if (!from)
-		return 0;
-	if (weight_overflows(&h->ledger.live, from->live))
-		return -EOVERFLOW;
-	if (h->counts.live + from->blocks.count + from->maps.count > HEAP_LIVE_MAX)
-		return -ENOMEM;
-	to = space_get(h, child);
-	if (!to)
-		return -ENOMEM;
-	err = blocks_copy(&to->blocks, &from->blocks);
-	if (!err)
-		err = maps_copy(&to->maps, &from->maps);
-	if (err) {
-		space_free(h, to);
-		return err;
-	}
-	change_all(h, to, false, time_ns);
-	ledger_reached(&h->ledger, time_ns);
-	return 0;
-}
-
-void heap_drop(struct heap *h, uint32_t space, uint64_t time_ns)
-{
-	struct space *s = heap_space(h, space);
-
-	if (!s)
-		return;
-	change_all(h, s, true, time_ns);
-	space_free(h, s);
 }
 
 uint64_t heap_live_bytes(const struct heap *h)

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 struct made {
-	struct highwater_amount allocated, temporary; /* counts in WEIGHT_PIECE */
+	struct highwater_amount allocated, temporary, leaked; /* counts in WEIGHT_PIECE */
 };
 
 int ledger_init(struct ledger *l)
@@ -112,6 +112,11 @@ void ledger_temporary(struct ledger *l, uint32_t location, struct weight w)
 	count_up(&((struct made *)cells_find(&l->made, location))->temporary, w);
 }
 
+void ledger_leaked(struct ledger *l, uint32_t location, struct weight w)
+{
+	count_up(&((struct made *)cells_find(&l->made, location))->leaked, w);
+}
+
 static struct highwater_amount in_pieces(struct highwater_amount a)
 {
 	a.count = a.count / WEIGHT_PIECE + (a.count % WEIGHT_PIECE >= WEIGHT_PIECE / 2);
@@ -129,6 +134,7 @@ struct heap_totals ledger_location(const struct ledger *l, uint32_t location)
 		.live = in_pieces(highwater_live(l->sums, location)),
 		.allocated = in_pieces(made->allocated),
 		.temporary = in_pieces(made->temporary),
+		.leaked = in_pieces(made->leaked),
 	};
 }
 

@@ -34,6 +34,7 @@ void ledger_change(struct ledger *l, uint32_t location, struct weight w, uint64_
 void ledger_reached(struct ledger *l, uint64_t time_ns); /* after a rise */
 void ledger_allocated(struct ledger *l, uint32_t location, struct weight w);
 void ledger_temporary(struct ledger *l, uint32_t location, struct weight w);
+void ledger_leaked(struct ledger *l, uint32_t location, struct weight w);
 
 struct heap_totals ledger_location(const struct ledger *l, uint32_t location);
 uint64_t ledger_error_95(const struct ledger *l, uint32_t location);

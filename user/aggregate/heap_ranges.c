@@ -10,23 +10,32 @@ static int mapping_dies(struct heap *h, struct space *s, struct mapping *m, uint
 	const struct mapping before = *m;
 	const struct weight all = heap_mapping_weight(h, m);
 	struct weight w = weight_minus(all);
+	struct heap_piece piece = { before.start > start ? before.start : start,
+				    before.end < end ? before.end : end,
+				    before.made_bytes,
+				    before.location,
+				    before.thread,
+				    before.gap,
+				    false };
 	size_t count = s->maps.count;
 	int gone;
 
-	if (h->counts.live >= HEAP_LIVE_MAX && start > m->start && end < m->end)
+	if (heap_is_full(h, 1) && start > m->start && end < m->end)
 		return -ENOMEM; /* it would become two */
 	gone = maps_cut(&s->maps, m, start, end);
 	if (gone < 0)
 		return gone;
 	if (gone && before.end - before.start == before.made_bytes)
-		heap_count_temporary(h, s, before.start, before.thread, before.gap, all,
-				     &(struct call){ before.location, by->thread, by->time_ns });
+		piece.temporary = heap_count_temporary(
+		    h, s, before.start, before.thread, before.gap, all,
+		    &(struct call){ before.location, by->thread, by->time_ns });
+	heap_note_taken(h, &piece);
 	if (!gone)
 		weight_add(&w, heap_mapping_weight(h, m));
 	if (s->maps.count > count)
 		weight_add(&w, heap_mapping_weight(h, s->maps.first));
 	heap_change(h, s, before.location, w, by->time_ns);
-	h->counts.live += s->maps.count - count;
+	heap_live_changed(h, s, (int64_t)s->maps.count - (int64_t)count);
 	return 0;
 }
 
@@ -60,13 +69,14 @@ int heap_free_range(struct heap *h, uint32_t space, uint64_t address, uint64_t b
 	struct space *s = heap_space(h, space);
 	int touched;
 
+	h->taken = (struct heap_taken){ .space = space, .range = true };
 	if (!s)
 		return 0;
 	address &= HEAP_ADDRESS_END - 1;
 	touched = free_range(h, s, address, range_end(address, bytes), &by);
 	if (touched < 0)
 		return touched;
-	h->counts.frees += (unsigned)touched;
+	h->counts.frees += touched && !s->quiet;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/pager.h"
 #include "cli/report_output.h"
 #include "lib/cleanup.h"
 #include "report/alloc_facts.h"
@@ -69,6 +70,7 @@ static int show(const struct report_kind *kind, const struct options *o, const s
 {
 	const char *path = o->value[OPT_OUTPUT] ? o->value[OPT_OUTPUT] : kind->default_file;
 	struct report_style in_file = *style;
+	FILE *out;
 	int err;
 
 	if (path) {
@@ -78,7 +80,9 @@ static int show(const struct report_kind *kind, const struct options *o, const s
 			printf("%s\n", path);
 		return err;
 	}
-	err = kind->write(run, style, stdout);
+	out = pager_begin();
+	err = kind->write(run, style, out);
+	err = pager_end(out, err);
 	return err ? problem_set(problem, err, "write the allocations: %s", strerror(-err)) : 0;
 }
 

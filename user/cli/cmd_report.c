@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cmd.h"
+#include "cli/pager.h"
 #include "cli/report_output.h"
 #include "inspect/inspect.h"
 #include "lib/cleanup.h"
@@ -269,6 +270,7 @@ static int show_text(const char *kind, const struct options *o, const struct run
 {
 	report_write_fn *write = report_find(kind)->write;
 	struct report_style style;
+	FILE *out;
 	int err = need_profile(run, problem);
 
 	if (!err)
@@ -279,7 +281,9 @@ static int show_text(const char *kind, const struct options *o, const struct run
 	style.lines = wants_lines(o);
 	if (o->value[OPT_OUTPUT])
 		return report_to_file(run, write, &style, o->value[OPT_OUTPUT], problem);
-	err = write(run, &style, stdout);
+	out = pager_begin();
+	err = write(run, &style, out);
+	err = pager_end(out, err);
 	return err ? problem_set(problem, err, "write the %s: %s", kind, strerror(-err)) : 0;
 }
 

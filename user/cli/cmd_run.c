@@ -8,10 +8,12 @@
 #include "bpf/config.h"
 #include "artifact/allocations_files.h"
 #include "cli/cmd.h"
+#include "cli/memray_installed.h"
 #include "cli/report_output.h"
 #include "collect/collector.h"
 #include "lib/cleanup.h"
 #include "lib/clock.h"
+#include "lib/size.h"
 #include "session/session.h"
 
 #define INTERVAL_DEFAULT_NS (2 * NS_PER_S)
@@ -20,15 +22,17 @@
 #define FREQUENCY_DEFAULT_HZ 99
 #define FREQUENCY_MAX_HZ 999
 #define MAX_OVERHEAD_DEFAULT 5
+#define SAMPLE_BYTES_MAX (1ULL << 30)
 
 static const enum option_id allowed[] = {
-	OPT_PID,	   OPT_DIAGNOSTICS,  OPT_OUTPUT,
-	OPT_INTERVAL,	   OPT_DURATION,     OPT_FREQUENCY,
-	OPT_CPU_ONLY,	   OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
-	OPT_MEMRAY_FORMAT, OPT_NO_CHILDREN,  OPT_USER,
-	OPT_RING_SIZE,	   OPT_JSON,	     OPT_QUIET,
-	OPT_VERBOSE,	   OPT_COLOR,	     OPT_HELP,
-	OPT_VERSION,	   OPT_COUNT,
+	OPT_PID,	  OPT_DIAGNOSTICS,  OPT_OUTPUT,
+	OPT_INTERVAL,	  OPT_DURATION,	    OPT_FREQUENCY,
+	OPT_CPU_ONLY,	  OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
+	OPT_SAMPLE_BYTES, OPT_RESIDENT,	    OPT_MEMRAY_FORMAT,
+	OPT_NO_CHILDREN,  OPT_USER,	    OPT_RING_SIZE,
+	OPT_JSON,	  OPT_QUIET,	    OPT_VERBOSE,
+	OPT_COLOR,	  OPT_HELP,	    OPT_VERSION,
+	OPT_COUNT,
 };
 
 static int parse_number(const char *text, long min, long max, long *ret)
@@ -104,9 +108,8 @@ static int take_ring(const struct options *o, struct session_options *so, struct
 static int take_profile(const struct options *o, struct session_options *so,
 			struct problem *problem)
 {
-	const char *frequency = o->value[OPT_FREQUENCY], *overhead = o->value[OPT_MAX_OVERHEAD],
-		   *format = o->value[OPT_MEMRAY_FORMAT];
-	long hz = FREQUENCY_DEFAULT_HZ, percent = MAX_OVERHEAD_DEFAULT, number = 0;
+	const char *frequency = o->value[OPT_FREQUENCY], *overhead = o->value[OPT_MAX_OVERHEAD];
+	long hz = FREQUENCY_DEFAULT_HZ, percent = MAX_OVERHEAD_DEFAULT;
 
 	if (frequency && parse_number(frequency, 1, FREQUENCY_MAX_HZ, &hz))
 		return problem_set(problem, -EINVAL,
@@ -120,11 +123,27 @@ static int take_profile(const struct options *o, struct session_options *so,
 	so->max_overhead = percent / 100.0;
 	so->cpu_only = o->value[OPT_CPU_ONLY] != NULL;
 	so->native_internals = o->value[OPT_NATIVE_INTERNALS] != NULL;
+	return 0;
+}
+
+static int take_allocations(const struct options *o, struct session_options *so,
+			    struct problem *problem)
+{
+	const char *format = o->value[OPT_MEMRAY_FORMAT], *sample = o->value[OPT_SAMPLE_BYTES];
+	long number = 0;
+
+	so->resident_only = o->value[OPT_RESIDENT] != NULL;
+	if (sample &&
+	    (size_parse(sample, &so->sample_bytes) || so->sample_bytes > SAMPLE_BYTES_MAX))
+		return problem_set(problem, -EINVAL,
+				   "--sample-bytes %.64s: not a size up to 1G, such as 512K",
+				   sample);
 	if (format && (parse_number(format, 1, 99, &number) || !memray_readers(number)))
 		return problem_set(
 		    problem, -EINVAL,
 		    "--memray-format %.64s: not one that memray has; 11, 12 or 13 are", format);
-	so->memray_format = format ? number : 0;
+	so->memray_format =
+	    format ? number : memray_installed("", getenv("VIRTUAL_ENV"), &so->owner);
 	return 0;
 }
 
@@ -207,6 +226,8 @@ static int take_options(const struct options *o, struct session_options *so, cha
 		err = take_diagnostics(list, so, problem);
 	if (!err)
 		err = take_identity(o, so, problem);
+	if (!err)
+		err = take_allocations(o, so, problem);
 	if (!err)
 		err = options_colour(o, stderr, &so->colour, problem);
 	if (!err && o->value[OPT_OUTPUT] && !o->value[OPT_OUTPUT][0])

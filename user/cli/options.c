@@ -32,10 +32,12 @@ const struct option_row option_rows[OPT_COUNT] = {
 			       "beyond, waits are read from outside" },
 	[OPT_NATIVE_INTERNALS] = { 0, "native-internals", NULL,
 				   "stacks of Python also with the interpreter's own frames" },
+	[OPT_SAMPLE_BYTES] = { 0, "sample-bytes", "SIZE",
+			       "of a started command's heap look at one allocation in so many "
+			       "bytes, such as 512K (default: at each)" },
 	[OPT_MEMRAY_FORMAT] = { 0, "memray-format", "NUMBER",
-				"of memray.bin: 11 (memray 1.11 to 1.18), 12 (1.19) or 13 (1.20; "
-				"the "
-				"default)" },
+				"of memray.bin: 11 (memray 1.11 to 1.18), 12 (1.19) or 13 (1.20); "
+				"default: what the installed memray reads, else 13" },
 	[OPT_NO_CHILDREN] = { 0, "no-children", NULL,
 			      "only the named processes, not their descendants" },
 	[OPT_USER] = { 'u', "user", "USER", "run COMMAND as this user (default: who called sudo)" },
@@ -64,7 +66,7 @@ const struct option_row option_rows[OPT_COUNT] = {
 			    "of allocations, what the next call of the thread has freed" },
 	[OPT_RESIDENT] = { 0, "resident", NULL,
 			   "of allocations, resident pages and who touched them first, not the "
-			   "heap" },
+			   "heap; of a run, without the malloc shim" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };

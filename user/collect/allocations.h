@@ -1,7 +1,9 @@
-/* allocations.h - the diagnostic of who held the memory: resident pages in; allocations.folded,
- * .pb.gz, .speedscope.json, memray.bin, massif.out out.
+/* allocations.h - the diagnostic of who held the memory: the heap of a started command, and
+ * resident pages, in; allocations.folded, .pb.gz, .speedscope.json, memray.bin, massif.out and
+ * resident.pb.gz out.
  *
- *   records ──► resident.c (pages) ──► struct allocations ──► artifact/allocations_*.c
+ *   records ─┬► heap.c (blocks) ────► struct allocations ──► artifact/allocations_*.c
+ *            └► resident.c (pages) ─► struct allocations ──► resident.pb.gz; without a heap: all
  */
 #ifndef TASKDIAG_COLLECT_ALLOCATIONS_H
 #define TASKDIAG_COLLECT_ALLOCATIONS_H
@@ -12,6 +14,8 @@ void *allocations_collector_new(const struct observation *o);
 void allocations_collector_record(void *self, const struct event_header *h);
 void allocations_collector_sample(void *self, const struct sample_header *h);
 unsigned allocations_collector_shift(void *self);
+bool allocations_collector_mark(void *self);
+void allocations_collector_take(void *self);
 void allocations_collector_totals(void *self, uint64_t peak_bytes, uint64_t peak_ns,
 				  uint64_t epoch);
 int allocations_collector_write(void *self, struct rundir *r, struct problem *problem);
@@ -23,6 +27,7 @@ void allocations_collector_free(void *self);
 		.name = "allocations", .alias = "memray", .stacks = true,                       \
 		.new = allocations_collector_new, .record = allocations_collector_record,       \
 		.sample = allocations_collector_sample, .shift = allocations_collector_shift,   \
+		.mark = allocations_collector_mark, .take = allocations_collector_take,         \
 		.totals = allocations_collector_totals, .write = allocations_collector_write,   \
 		.manifest = allocations_collector_manifest, .free = allocations_collector_free, \
 	}

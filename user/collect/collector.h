@@ -47,7 +47,10 @@ struct observation {
 	struct task_stacks *stacks; /* NULL: nothing walks stacks; so are the next two */
 	struct unwinder *unwinder;
 	struct inspect *inspect;
-	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
+	bool heap;		/* a started command carries the malloc shim */
+	bool heap_oracle;	/* of which every allocation traps: a test */
+	uint64_t sample_bytes;	/* mean distance of its samples; 0: every allocation */
+	unsigned memray_format; /* of memray.bin; 0: none is installed, the newest */
 	const char *command;	/* for mprof.dat; hostile */
 };
 
@@ -69,6 +72,10 @@ struct collector {
 	void (*now)(const void *self, struct memory_now *ret);	   /* may be NULL */
 	/** After them: how coarse pages should be sampled, in powers of two. May be NULL. */
 	unsigned (*shift)(void *self);
+	/** True: what the task itself tells is noted; the ring is to be drained, then take()
+	 * called. Both NULL where nothing is told so. */
+	bool (*mark)(void *self);
+	void (*take)(void *self);
 	/** The last word of the kernel: peak as it kept it. Called once, after the last drain. */
 	void (*totals)(void *self, uint64_t peak_bytes, uint64_t peak_ns, uint64_t epoch);
 	/** Writes artifacts. 0 or -errno with a problem. May be called again for another run

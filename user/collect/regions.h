@@ -30,28 +30,29 @@ struct source {
 /* One event as the caller gets it. */
 struct told {
 	enum region_kind kind;
-	uint32_t ring;	   /* number, and the thread that has it now (0: not known any more) */
-	uint32_t tid;	   /* as the task sees it; hostile */
+	uint32_t ring;	   /* its number */
+	uint32_t tid;	   /* who has it now, as the task sees it (0: nobody any more); hostile */
 	uint64_t head;	   /* of the ring, after the event: to be compared with parent_heads */
 	uint64_t stamp;	   /* of the clock that the regions have */
 	uint64_t words[3]; /* behind the stamp: see region_kind */
 };
 
-/* Sums over all rings of a source; of a removed one: as they were then. */
+/* Sums over all rings of a source. Those of the task are what it says: hostile. */
 struct source_counts {
 	uint64_t offered, lost; /* events; lost: the ring was full */
 	uint64_t hits, traps;	/* of the memo; of taskdiag_stack */
 	uint64_t read;		/* events told: offered = read + lost once all are */
 	uint64_t late;		/* told after their order was given up: see busy_since */
-	uint64_t malformed; /* rings or events that make no sense: no more is read of that ring */
+	uint64_t malformed;	/* rings that made no sense: no more is read of them */
 	uint64_t lost_no_ring, lost_early, lost_set, samples, sample_frees, nested,
 	    refused_answers; /* of struct region */
 };
 
 typedef void source_fn(void *context, struct source *s, const struct told *event);
 
-/** NULL with errno set. @counter: stamps are counted, not of the TSC: where that is not to be
- * relied upon (not "constant_tsc" and "nonstop_tsc", or not the kernel's own clock source). */
+/** NULL with errno set. Stamps are of the TSC, or counted where that is not to be relied upon (not
+ * "constant_tsc" and "nonstop_tsc", or not the kernel's own clock source). Counters of two sources
+ * cannot be compared: then events are in order within a source, and in none between sources. */
 struct regions *regions_new(void);
 void regions_free(struct regions *r); /* NULL is fine; unmaps all */
 
@@ -59,6 +60,7 @@ void regions_free(struct regions *r); /* NULL is fine; unmaps all */
  * Maps and answers the region of process @pid (as we see it) that EV_REGION has told. 0 and a
  * source; -EBADMSG: it is no sane region; -ENOENT: the process is gone; -EALREADY: it has waited
  * long enough and is off; -ENOSPC: 16,384 regions are there; or another -errno; with a problem.
+ * @wish: but for its clock, which may also be asked to be a counter. One descriptor is kept open.
  */
 int regions_add(struct regions *r, pid_t pid, uint64_t address, uint64_t bytes,
 		const struct region_wish *wish, struct source **ret, struct problem *problem);
@@ -70,11 +72,17 @@ struct source *regions_find(const struct regions *r, uint64_t id);
  * before these events were written can be drained now, and then: */
 void regions_mark(struct regions *r);
 /** Tells, in order, what was marked; makes room in the rings. @all: also what is above the horizon
- * (nothing can come any more, or a ring is stuck): for the end. Returns the events told. */
+ * (nothing can come any more, or a ring is stuck): for the end. Returns the events told. @tell may
+ * answer, but neither add nor remove. */
 uint64_t regions_take(struct regions *r, bool all, source_fn *tell, void *context);
 
+/** Its process is gone: what it was in the middle of writing will not come, and holds up nobody. */
+void regions_gone(struct source *s);
+/** True: all that was marked of it has been told. What is left is above the horizon. */
+bool regions_drained(const struct source *s);
+
 /** Hands an answer to the memo of the ring that the token names. 0; -ENOSPC: the box is full, it
- * is not given; -EINVAL: no such ring. */
+ * is not given; -EINVAL: no ring that was ever claimed, or too many pairs. */
 int regions_answer(struct source *s, const struct region_answer *answer);
 /** All memos are dropped: code has gone from its address space, or has been replaced. */
 void regions_epoch(struct source *s);
@@ -82,10 +90,12 @@ void regions_epoch(struct source *s);
 void regions_turn_off(struct source *s);
 
 void regions_counts(const struct source *s, struct source_counts *ret);
-/** Its process is gone: whatever is marked must have been taken. Unmaps. */
+/** Once it is gone, marked after that, drained and counted. Unmaps and frees. */
 void regions_remove(struct regions *r, struct source *s);
 
-/** CLOCK_BOOTTIME of a stamp, in ns, by the pairs of both that every mark notes. */
+/** CLOCK_BOOTTIME of a stamp of the TSC, in ns, by the pairs of both that every mark notes; of a
+ * counter: of the last mark, or, of a source, of the nearest mark. 0 before the first mark. */
 uint64_t regions_time(const struct regions *r, uint64_t stamp);
+uint64_t regions_time_of(const struct source *s, uint64_t stamp);
 
 #endif

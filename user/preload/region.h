@@ -33,7 +33,7 @@
 #define REGION_RING_BYTES 65536 /* default; a power of two */
 #define REGION_RING_BYTES_MAX (1 << 20)
 #define REGION_ANSWERS 16
-#define REGION_PAIRS 64
+#define REGION_PAIRS 256
 
 enum region_ready {
 	REGION_WAITING,
@@ -178,7 +178,7 @@ _Static_assert(sizeof(struct region) == REGION_HEADER_BYTES, "ABI");
 _Static_assert(sizeof(struct region_ring) == 384, "ABI");
 _Static_assert(sizeof(struct region_answer) == 40 + 16 * REGION_PAIRS, "ABI");
 
-#define REGION_EVENTS_OFFSET 20480 /* behind the ring's header and its answers */
+#define REGION_EVENTS_OFFSET 69632 /* behind the ring's header and its answers */
 _Static_assert(sizeof(struct region_ring) + REGION_ANSWERS * sizeof(struct region_answer) <=
 		   REGION_EVENTS_OFFSET,
 	       "they fit");

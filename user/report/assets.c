@@ -40,6 +40,11 @@ EMBED(calltree_js, REPORT_WEB_DIR "/calltree.js");
 EMBED(toptable_js, REPORT_WEB_DIR "/toptable.js");
 EMBED(profilefacts_js, REPORT_WEB_DIR "/profilefacts.js");
 EMBED(profileview_js, REPORT_WEB_DIR "/profileview.js");
+EMBED(callview_js, REPORT_WEB_DIR "/callview.js");
+EMBED(filters_js, REPORT_WEB_DIR "/filters.js");
+EMBED(allocmodel_js, REPORT_WEB_DIR "/allocmodel.js");
+EMBED(allocfacts_js, REPORT_WEB_DIR "/allocfacts.js");
+EMBED(allocview_js, REPORT_WEB_DIR "/allocview.js");
 EMBED(flame_svg_js, REPORT_WEB_DIR "/flame_svg.js");
 EMBED(page_js, REPORT_WEB_DIR "/page.js");
 EMBED(dygraph_js, DYGRAPH_JS);
@@ -64,6 +69,11 @@ static const struct {
 	[ASSET_CALLTREE_JS] = { ENTRY(calltree_js) },
 	[ASSET_TOPTABLE_JS] = { ENTRY(toptable_js) },
 	[ASSET_PROFILEVIEW_JS] = { ENTRY(profileview_js) },
+	[ASSET_CALLVIEW_JS] = { ENTRY(callview_js) },
+	[ASSET_FILTERS_JS] = { ENTRY(filters_js) },
+	[ASSET_ALLOCMODEL_JS] = { ENTRY(allocmodel_js) },
+	[ASSET_ALLOCFACTS_JS] = { ENTRY(allocfacts_js) },
+	[ASSET_ALLOCVIEW_JS] = { ENTRY(allocview_js) },
 	[ASSET_FLAME_SVG_JS] = { ENTRY(flame_svg_js) },
 	[ASSET_PAGE_JS] = { ENTRY(page_js) },
 	[ASSET_DYGRAPH_JS] = { ENTRY(dygraph_js) },

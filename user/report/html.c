@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/escape.h"
+#include "report/alloc_payload.h"
 #include "report/assets.h"
 #include "report/facts.h"
 #include "report/payload.h"
@@ -28,7 +29,8 @@ struct block {
 };
 
 struct page {
-	const struct run *run;
+	struct run run; /* of the caller, but for its allocations */
+	char *problem;	/* why there are none; NULL: there are, or none were asked for */
 	FILE *out;
 	struct block style, dygraph, script;
 };
@@ -38,6 +40,7 @@ static void page_done(struct page *p)
 	free(p->style.text);
 	free(p->dygraph.text);
 	free(p->script.text);
+	free(p->problem);
 }
 
 static void base64(const uint8_t *data, size_t size, char *out)
@@ -120,17 +123,29 @@ static int put_policy(struct page *p)
 	return 0;
 }
 
+static bool has_allocations(const struct page *p)
+{
+	return p->run.allocations || p->run.resident || p->problem;
+}
+
 static int put_title(struct page *p)
 {
-	const char *id = run_string(p->run, "task.id");
+	const char *id = run_string(&p->run, "task.id");
 	_cleanup_free_ char *safe = escape_xml(id ? id : "unnamed task");
+	const char *kinds[3];
+	size_t n = 0;
 
 	if (!safe)
 		return -ENOMEM;
-	fprintf(p->out, "%s: %s", safe,
-		!p->run->profile			? "memory"
-		: run_get(p->run, "diagnostics.memory") ? "memory and profile"
-							: "profile");
+	if (run_get(&p->run, "diagnostics.memory") || !(p->run.profile || has_allocations(p)))
+		kinds[n++] = "memory";
+	if (p->run.profile)
+		kinds[n++] = "profile";
+	if (has_allocations(p))
+		kinds[n++] = "allocations";
+	fprintf(p->out, "%s: ", safe);
+	for (size_t i = 0; i < n; i++)
+		fprintf(p->out, "%s%s", !i ? "" : i + 1 < n ? ", " : " and ", kinds[i]);
 	return 0;
 }
 
@@ -154,7 +169,7 @@ static int put_script(struct page *p)
 
 static int put_run(struct page *p)
 {
-	return payload_write(p->run, p->out);
+	return payload_write(&p->run, p->out);
 }
 
 /* Data, not a script: the policy has nothing to allow. */
@@ -162,19 +177,45 @@ static int put_profile(struct page *p)
 {
 	int err;
 
-	if (!p->run->profile)
+	if (!p->run.profile)
 		return 0;
 	fputs("<script type=\"application/octet-stream;base64\" id=\"profile\">", p->out);
-	err = profile_payload_write(p->run, p->out);
+	err = profile_payload_write(&p->run, p->out);
 	fputs("</script>\n", p->out);
+	return err;
+}
+
+static int put_source(struct page *p, const char *id, const struct allocations *a)
+{
+	int err;
+
+	if (!a)
+		return 0;
+	fprintf(p->out, "<script type=\"application/octet-stream;base64\" id=\"%s\">", id);
+	err = alloc_payload_write(&p->run, a, p->out);
+	fputs("</script>\n", p->out);
+	return err;
+}
+
+static int put_allocations(struct page *p)
+{
+	int err = put_source(p, "allocations", p->run.allocations);
+
+	if (!err)
+		err = put_source(p, "resident", p->run.resident);
+	if (p->problem) {
+		fputs("<script type=\"application/json\" id=\"allocations-problem\">", p->out);
+		escape_json(p->out, p->problem);
+		fputs("</script>\n", p->out);
+	}
 	return err;
 }
 
 /* What a browser without scripts shows. */
 static int put_plain(struct page *p)
 {
-	_cleanup_free_ char *command = fact_command(p->run),
-			    *end = fact_end(run_get(p->run, "task"));
+	_cleanup_free_ char *command = fact_command(&p->run),
+			    *end = fact_end(run_get(&p->run, "task"));
 	_cleanup_free_ char *safe_command = command ? escape_xml(command) : NULL;
 	_cleanup_free_ char *safe_end = end ? escape_xml(end) : NULL;
 	double bytes, time_s;
@@ -182,7 +223,7 @@ static int put_plain(struct page *p)
 	if (!safe_command || !safe_end)
 		return -ENOMEM;
 	fprintf(p->out, "%s: %s", safe_command, safe_end);
-	if (!fact_peak(p->run, &bytes, &time_s))
+	if (!fact_peak(&p->run, &bytes, &time_s))
 		fprintf(p->out, ", peak RSS %s at %s", fact_mb(bytes).s, fact_seconds(time_s).s);
 	return 0;
 }
@@ -192,10 +233,15 @@ static const struct place {
 	const char *name;
 	int (*put)(struct page *p);
 } places[] = {
-	{ "{{policy}}", put_policy }, { "{{title}}", put_title },
-	{ "{{style}}", put_style },   { "{{plain}}", put_plain },
-	{ "{{run}}", put_run },	      { "{{dygraph}}", put_dygraph },
-	{ "{{script}}", put_script }, { "{{profile}}", put_profile },
+	{ "{{policy}}", put_policy },
+	{ "{{title}}", put_title },
+	{ "{{style}}", put_style },
+	{ "{{plain}}", put_plain },
+	{ "{{run}}", put_run },
+	{ "{{dygraph}}", put_dygraph },
+	{ "{{script}}", put_script },
+	{ "{{profile}}", put_profile },
+	{ "{{allocations}}", put_allocations },
 };
 
 static const struct place *place_at(const char *text, size_t size)
@@ -230,28 +276,52 @@ static int put_page(struct page *p)
 	return fflush(p->out) || ferror(p->out) ? -EIO : 0;
 }
 
+/* They are read here when the caller has not: a page without its allocations would not say that it
+ * lacks them. Damaged ones are told in their tab; the rest of the page is as good as ever. */
+static int load_allocations(struct page *p)
+{
+	if (p->run.allocations || p->run.resident)
+		return 0;
+	return run_load_allocations(&p->run, &p->problem) == -ENOMEM ? -ENOMEM : 0;
+}
+
+/* Only those that load_allocations() has read. */
+static void unload_allocations(struct page *p, const struct run *r)
+{
+	if (p->run.allocations != r->allocations)
+		allocations_free(p->run.allocations);
+	if (p->run.resident != r->resident)
+		allocations_free(p->run.resident);
+}
+
 int report_html(const struct run *r, const struct report_style *style, FILE *out)
 {
 	static const enum asset_name styles[] = { ASSET_DYGRAPH_CSS, ASSET_PAGE_CSS,
 						  ASSET_PROFILE_CSS };
 	static const enum asset_name dygraph[] = { ASSET_DYGRAPH_JS };
 	static const enum asset_name modules[] = {
-		ASSET_DATA_JS,	      ASSET_CHART_JS,	   ASSET_TABLE_JS,    ASSET_QUALITY_JS,
-		ASSET_COLOURS_JS,     ASSET_VIEWSHAPES_JS, ASSET_PROFILE_JS,  ASSET_FLAME_JS,
-		ASSET_TIMELINE_JS,    ASSET_CALLTREE_JS,   ASSET_TOPTABLE_JS, ASSET_PROFILEFACTS_JS,
-		ASSET_PROFILEVIEW_JS, ASSET_PAGE_JS,
+		ASSET_DATA_JS,	     ASSET_CHART_JS,	  ASSET_TABLE_JS,
+		ASSET_QUALITY_JS,    ASSET_COLOURS_JS,	  ASSET_VIEWSHAPES_JS,
+		ASSET_PROFILE_JS,    ASSET_FLAME_JS,	  ASSET_TIMELINE_JS,
+		ASSET_CALLTREE_JS,   ASSET_TOPTABLE_JS,	  ASSET_PROFILEFACTS_JS,
+		ASSET_CALLVIEW_JS,   ASSET_FILTERS_JS,	  ASSET_PROFILEVIEW_JS,
+		ASSET_ALLOCMODEL_JS, ASSET_ALLOCFACTS_JS, ASSET_ALLOCVIEW_JS,
+		ASSET_PAGE_JS,
 	};
-	struct page p = { .run = r, .out = out };
+	struct page p = { .run = *r, .out = out };
 	int err;
 
 	(void)style;
-	err = make_block(&p.style, styles, sizeof(styles) / sizeof(styles[0]));
+	err = load_allocations(&p);
+	if (!err)
+		err = make_block(&p.style, styles, sizeof(styles) / sizeof(styles[0]));
 	if (!err)
 		err = make_block(&p.dygraph, dygraph, 1);
 	if (!err)
 		err = make_block(&p.script, modules, sizeof(modules) / sizeof(modules[0]));
 	if (!err)
 		err = put_page(&p);
+	unload_allocations(&p, r);
 	page_done(&p);
 	return err;
 }

@@ -197,6 +197,7 @@ static const struct {
 	{ "observe a child", ABILITY_OK, OF_MEMORY, rehearse_child },
 	{ "profile", ABILITY_OK, OF_PROFILE, rehearse_profile },
 	{ "resident pages", ABILITY_OK, OF_ALLOCATIONS, rehearse_resident },
+	{ "malloc shim", ABILITY_OK, OF_ALLOCATIONS, rehearse_shim },
 	{ "inspection worker", ABILITY_OK, OF_PROFILE | OF_ALLOCATIONS, rehearse_worker },
 	{ "python frames", ABILITY_INFO, OF_PROFILE | OF_ALLOCATIONS, try_python },
 	{ "PSS", ABILITY_OK, OF_MEMORY, rehearse_pss },

@@ -12,9 +12,10 @@
 struct command;
 
 /** Forks; the child waits. @argv is borrowed. The child gets the signal mask @mask. @hold: it is to
- * be stopped right after its exec, if we may: see command_will_hold(). */
+ * be stopped right after its exec, if we may: see command_will_hold(). @preload: path of the malloc
+ * shim that it is to load, or NULL. */
 int command_new(char *const argv[], const struct identity *user, const sigset_t *mask, bool hold,
-		struct command **ret, struct problem *problem);
+		const char *preload, struct command **ret, struct problem *problem);
 /** It will stop after its exec, and run on with command_continue() only. */
 bool command_will_hold(const struct command *c);
 /** Kills the child if it has not been let go (it has executed nothing yet). NULL is fine. */

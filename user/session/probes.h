@@ -25,6 +25,7 @@ struct probes_config {
 	bool hold;	     /* a command is started, and stopped at its exec */
 	bool stacks;	     /* stacks are walked: by the profile, or for pages */
 	bool resident;	     /* births and deaths of pages are told */
+	bool heap;	     /* a command is started with the malloc shim */
 };
 
 /* What a record is handed to. @record is valid during the call only; hostile sizes are possible,
@@ -38,6 +39,8 @@ void probes_free(struct probes *p); /* NULL is fine; detaches */
 
 /** Attaches; records flow to @fn from now on, within probes_drain(). */
 int probes_attach(struct probes *p, record_fn fn, void *context, struct problem *problem);
+/** The sites of the malloc shim in @path, which is of this run alone. */
+int probes_attach_shim(struct probes *p, const char *path, struct problem *problem);
 /** Removes every probe; what is in the ring stays and can be drained. */
 void probes_detach(struct probes *p);
 

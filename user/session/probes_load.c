@@ -135,7 +135,7 @@ static int maps_leave_out(struct probes *p)
 		{ p->skel->maps.codes_seen, p->stacks },
 		{ p->skel->maps.code_records, p->stacks },
 		{ p->skel->maps.threads, p->profile },
-		{ p->skel->maps.slot_owners, p->resident },
+		{ p->skel->maps.slot_owners, p->resident || p->heap },
 	};
 	int err = 0;
 
@@ -148,7 +148,7 @@ static int maps_leave_out(struct probes *p)
 static int skel_open_parts(struct probes *p)
 {
 	bool is_old = !kernel_type_exists("bpf_mem_alloc"); /* before 6.1 */
-	uint32_t slots = p->nr_cpus * SLOTS_A_CPU + (p->resident ? SLOTS_CLAIMED : 0);
+	uint32_t slots = p->nr_cpus * SLOTS_A_CPU + (p->resident || p->heap ? SLOTS_CLAIMED : 0);
 	int err = maps_leave_out(p);
 
 	if (!err && p->stacks && is_old)
@@ -161,6 +161,9 @@ static int skel_open_parts(struct probes *p)
 		err = bpf_program__set_autoload(
 		    bpf_object__find_program_by_name(p->skel->obj, syscall_parts[i]),
 		    p->resident && (i < SYSCALLS_WALKING || !is_old));
+	for (size_t i = 0; !err && i < HEAP_PARTS; i++)
+		err = bpf_program__set_autoload(
+		    bpf_object__find_program_by_name(p->skel->obj, heap_parts[i].name), p->heap);
 	for (size_t i = OPTIONAL_PARTS; !err && i < PARTS; i++)
 		err = bpf_program__set_autoload(probes_program(p, i), part_is_used(p, i));
 	if (!err)
@@ -306,6 +309,7 @@ int probes_new(const struct probes_config *config, struct probes **ret, struct p
 	p->profile = config->period_ns > 0;
 	p->stacks = config->stacks;
 	p->resident = config->resident;
+	p->heap = config->heap;
 	p->by_faults = births_by_faults(config);
 	p->waits = p->profile && config->waits;
 	p->wakes = p->waits && wake_hook_exists(config);

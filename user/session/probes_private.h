@@ -17,11 +17,12 @@ struct ring_buffer;
 struct taskdiag_bpf;
 
 #define LIMITS_MAX 24
-#define LINKS_MAX 32
+#define LINKS_MAX 40
 #define SAMPLE_BUFFER 65536
 #define PARTS 14
 #define SYSCALL_PARTS 8
 #define SYSCALLS_WALKING 6
+#define HEAP_PARTS 5
 
 /* Which runs load a program. */
 enum use { USE_ALWAYS, USE_PROFILE, USE_WAITS, USE_RESIDENT, USE_BIRTHS, USE_FAULTS };
@@ -38,6 +39,13 @@ extern const struct part parts[PARTS]; /* in the order that they are attached in
 /* attached to single system calls: names of programs */
 extern const char *const syscall_parts[SYSCALL_PARTS];
 
+/* A program, and the function of the malloc shim that it is attached to. */
+struct heap_part {
+	const char *name, *site;
+};
+
+extern const struct heap_part heap_parts[HEAP_PARTS];
+
 enum choice { CHOOSE_IT, CHOOSE_OLDER, CHOOSE_NONE, CHOICES };
 
 struct probes {
@@ -52,7 +60,7 @@ struct probes {
 	void *context;
 	enum choice choices[PARTS];
 	bool event_driven;
-	bool profile, waits, wakes, stacks, resident;
+	bool profile, waits, wakes, stacks, resident, heap;
 	bool by_faults; /* births of pages are told by faults, as rss_stat does not (≤ 6.1) */
 	char *limits[LIMITS_MAX];
 	enum probes_of limits_of[LIMITS_MAX];

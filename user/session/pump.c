@@ -114,6 +114,21 @@ static void find_gap(struct session *s, uint64_t now)
 	s->suspend_ns = suspend;
 }
 
+/* What the task tells by itself (the malloc shim's rings) is in order with the kernel's records
+ * only when these are drained between the look at the rings and their reading. */
+void pump_drain(struct session *s)
+{
+	probes_drain(s->probes);
+	for (size_t i = 0; s->stream.collectors[i]; i++) {
+		const struct collector *c = s->stream.collectors[i];
+
+		if (!c->mark || !c->mark(s->stream.selves[i]))
+			continue;
+		probes_drain(s->probes);
+		c->take(s->stream.selves[i]);
+	}
+}
+
 static void take_tick(struct session *s)
 {
 	uint64_t now = clock_boot_ns(), bytes, ns;
@@ -121,7 +136,7 @@ static void take_tick(struct session *s)
 	find_gap(s, now);
 	s->o.tick++;
 	s->o.tick_ns = now;
-	probes_drain(s->probes);
+	pump_drain(s);
 	if (probes_sample(s->probes, stream_sample, &s->stream)) {
 		s->samples_failed++;
 		return;
@@ -184,7 +199,7 @@ static void dispatch(struct session *s, uint64_t from)
 {
 	switch (from) {
 	case FROM_RING:
-		probes_drain(s->probes);
+		pump_drain(s);
 		break;
 	case FROM_TIMER:
 		on_timer(s);

@@ -13,6 +13,8 @@ void rehearse_child(struct ability *a);
 void rehearse_profile(struct ability *a);
 /** Loads and attaches what tells of pages. */
 void rehearse_resident(struct ability *a);
+/** Starts a program with the malloc shim, which has to greet. (rehearsal_shim.c) */
+void rehearse_shim(struct ability *a);
 /** Lets the worker read our own program. */
 void rehearse_worker(struct ability *a);
 /** Reads our own smaps_rollup. */

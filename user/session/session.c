@@ -76,12 +76,22 @@ static bool wants_stacks(const struct session *s)
 	return false;
 }
 
+static bool wants_heap(const struct session *s)
+{
+	for (size_t i = 0; s->options.diagnostics[i]; i++)
+		if (!strcmp(s->options.diagnostics[i], "allocations"))
+			return !s->options.resident_only;
+	return false;
+}
+
 static int hold_command(struct session *s, struct problem *problem)
 {
 	const char *slash = strrchr(s->options.argv[0], '/');
-	int err = command_new(s->options.argv, &s->options.user, &s->mask, wants_stacks(s),
-			      &s->command, problem);
+	int err = wants_heap(s) ? shim_new(&s->shim, problem) : 0;
 
+	if (!err)
+		err = command_new(s->options.argv, &s->options.user, &s->mask, wants_stacks(s),
+				  s->shim ? shim_path(s->shim) : NULL, &s->command, problem);
 	if (err)
 		return err;
 	s->roots[s->root_count++] = command_pid(s->command);
@@ -127,6 +137,9 @@ static int find_collectors(struct session *s)
 {
 	s->o.native_internals = s->options.native_internals;
 	s->o.memray_format = s->options.memray_format;
+	s->o.sample_bytes = s->options.sample_bytes;
+	s->o.heap = s->shim != NULL;
+	s->o.heap_oracle = getenv("TASKDIAG_HEAP_ORACLE") != NULL;
 	if (wants_stacks(s)) {
 		s->o.stacks = task_stacks_new(&s->o);
 		if (!s->o.stacks)
@@ -152,7 +165,9 @@ static int find_collectors(struct session *s)
 static int attach(struct session *s, struct problem *problem)
 {
 	const struct probes_config config = {
-		.ring_bytes = s->options.ring_bytes,
+		.ring_bytes = s->shim && s->options.ring_bytes == RING_BYTES_DEFAULT
+				  ? RING_BYTES_HEAP
+				  : s->options.ring_bytes,
 		.follow_children = s->options.follow_children,
 		.without = getenv("TASKDIAG_WITHOUT"),
 		.verbose = s->options.verbose,
@@ -160,6 +175,7 @@ static int attach(struct session *s, struct problem *problem)
 		.waits = s->o.waits,
 		.stacks = s->o.stacks != NULL,
 		.resident = s->resident,
+		.heap = s->shim != NULL,
 		.hold = s->command && command_will_hold(s->command),
 	};
 	struct root roots[MAX_ROOTS] = {};
@@ -170,6 +186,8 @@ static int attach(struct session *s, struct problem *problem)
 		err = profiling_new(s, problem);
 	if (!err)
 		err = probes_attach(s->probes, stream_record, &s->stream, problem);
+	if (!err && s->shim)
+		err = probes_attach_shim(s->probes, shim_path(s->shim), problem);
 	if (err)
 		return err;
 	for (size_t i = 0; i < s->root_count; i++)
@@ -261,6 +279,7 @@ void session_free(struct session *s)
 		return;
 	command_free(s->command); /* a held command ends with its gate, before the probes go */
 	probes_free(s->probes);
+	shim_free(s->shim);
 	rundir_free(s->rundir);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		s->stream.collectors[i]->free(s->stream.selves[i]);

@@ -33,6 +33,8 @@ struct session_options {
 	double max_overhead;	/* share of the task's time that looking at its switches may take */
 	bool cpu_only;		/* the profile leaves waits away */
 	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
+	uint64_t sample_bytes;	/* of the heap: mean distance of samples; 0: every allocation */
+	bool resident_only;	/* allocations without the malloc shim */
 	bool native_internals;	/* the interpreter's own frames are shown */
 	bool follow_children;
 	bool live; /* status line on stderr */

@@ -7,6 +7,7 @@
 #include "session/command.h"
 #include "session/probes.h"
 #include "session/session.h"
+#include "session/shim.h"
 #include "session/stream.h"
 
 enum stop { STOP_NONE, STOP_ENDED, STOP_USER, STOP_DURATION };
@@ -18,6 +19,7 @@ struct session {
 	struct probes *probes;
 	struct rundir *rundir;
 	struct command *command;
+	struct shim *shim; /* that the command carries; NULL: none */
 	int pidfds[MAX_ROOTS];
 	pid_t roots[MAX_ROOTS]; /* as the caller sees them */
 	size_t root_count, roots_ended;

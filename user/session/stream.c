@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "bpf/heap.h"
 #include "bpf/python.h"
 #include "collect/stacks.h"
 
@@ -83,8 +84,15 @@ static size_t code_bytes(const struct event_header *h)
 	return sizeof(*e) + e->lines_bytes;
 }
 
+static size_t heap_stack_bytes(const struct event_header *h)
+{
+	const struct heap_stack_event *e = (const struct heap_stack_event *)h;
+
+	return sizeof(*e) + (size_t)e->count * sizeof(struct heap_pair);
+}
+
 static const struct {
-	size_t bytes; /* exactly; of a stack and of a code object, its head */
+	size_t bytes; /* exactly; of what has a tail, its head */
 	int (*apply)(struct stream *s, const struct event_header *h); /* -ESRCH: late */
 } handlers[] = {
 	[EV_PROCESS] = { sizeof(struct process_event), on_process },
@@ -98,6 +106,11 @@ static const struct {
 	[EV_MARKS] = { sizeof(struct marks_event), on_rest },
 	[EV_CODE] = { sizeof(struct code_event), on_rest },
 	[EV_PAGES] = { sizeof(struct pages_event), on_rest },
+	[EV_REGION] = { sizeof(struct region_event), on_rest },
+	[EV_HEAP_STACK] = { sizeof(struct heap_stack_event), on_rest },
+	[EV_HEAP_FLUSH] = { sizeof(struct heap_flush_event), on_rest },
+	[EV_HEAP_ALLOC] = { sizeof(struct heap_block_event), on_rest },
+	[EV_HEAP_FREE] = { sizeof(struct heap_block_event), on_rest },
 };
 
 void stream_record(void *context, const void *record, size_t bytes)
@@ -111,9 +124,10 @@ void stream_record(void *context, const void *record, size_t bytes)
 		s->malformed++;
 		return;
 	}
-	wanted = h->type == EV_STACK  ? stack_bytes(h)
-		 : h->type == EV_CODE ? code_bytes(h)
-				      : handlers[h->type].bytes;
+	wanted = h->type == EV_STACK	    ? stack_bytes(h)
+		 : h->type == EV_CODE	    ? code_bytes(h)
+		 : h->type == EV_HEAP_STACK ? heap_stack_bytes(h)
+					    : handlers[h->type].bytes;
 	if (h->size != wanted || bytes < wanted) {
 		s->malformed++;
 		return;

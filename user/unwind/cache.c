@@ -1,5 +1,5 @@
 /* cache.c - see cache.h */
-#include "unwind/cache.h"
+#include "unwind/cache_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,19 +17,12 @@
 
 #define MAGIC 0x73776f722d676474ULL /* "tdg-rows" */
 #define VERSION 2 /* of this file, and of the rows: raise it when either changes */
-#define NAME_SUFFIX ".rows"
-#define NAME_BYTES_MAX 128
 
 #if defined(__x86_64__)
 #define MACHINE 62 /* EM_X86_64 */
 #else
 #define MACHINE 183 /* EM_AARCH64 */
 #endif
-
-struct cache {
-	int dir;
-	uint64_t limit, used;
-};
 
 /* Before rows and buckets. All in the byte order of this machine: the file does not leave it. */
 struct cache_header {
@@ -46,16 +39,16 @@ struct cache_header {
 };
 #define CRC_FROM offsetof(struct cache_header, identity)
 
-static void name_of(const struct pin_identity *id, char name[NAME_BYTES_MAX])
+void cache_name(const struct pin_identity *id, const char *suffix, char name[CACHE_NAME_BYTES])
 {
-	snprintf(name, NAME_BYTES_MAX,
-		 "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 NAME_SUFFIX, id->device,
-		 id->inode, id->change_ns, id->size, id->filesystem);
+	snprintf(name, CACHE_NAME_BYTES,
+		 "%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "-%" PRIx64 "%s", id->device,
+		 id->inode, id->change_ns, id->size, id->filesystem, suffix);
 }
 
 /* One entry of the directory. */
 struct entry {
-	char name[NAME_BYTES_MAX];
+	char name[CACHE_NAME_BYTES];
 	uint64_t used_ns, bytes;
 };
 
@@ -68,10 +61,10 @@ static int by_use(const void *a, const void *b)
 
 static bool is_ours(const char *name)
 {
-	size_t length = strlen(name), suffix = strlen(NAME_SUFFIX);
+	const char *suffix = strchr(name, '.');
 
-	return length > suffix && length < NAME_BYTES_MAX &&
-	       !strcmp(name + length - suffix, NAME_SUFFIX);
+	return suffix && suffix != name && strlen(name) < CACHE_NAME_BYTES &&
+	       (!strcmp(suffix, CACHE_ROWS) || !strcmp(suffix, CACHE_COMPANIONS));
 }
 
 static int entries_list(const struct cache *c, struct entry **ret, size_t *ret_count)
@@ -109,8 +102,7 @@ static int entries_list(const struct cache *c, struct entry **ret, size_t *ret_c
 	return 0;
 }
 
-/* Removes the least recently used until @more bytes have room. */
-static int make_room(struct cache *c, uint64_t more)
+int cache_make_room(struct cache *c, uint64_t more)
 {
 	_cleanup_free_ struct entry *list = NULL;
 	size_t count = 0;
@@ -209,7 +201,7 @@ static void header_to_rows(const struct cache_header *h, struct inspect_rows *re
 	ret->buckets = ret->rows + h->row_count;
 }
 
-static int read_all(int fd, void *to, size_t size)
+int cache_read(int fd, void *to, size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		ssize_t n = pread(fd, to + done, size - done, done);
@@ -235,7 +227,7 @@ static int load(int fd, const struct pin_identity *id, struct inspect_rows *ret,
 	h = malloc(st.st_size);
 	if (!h)
 		return -ENOMEM;
-	err = read_all(fd, h, st.st_size);
+	err = cache_read(fd, h, st.st_size);
 	if (err)
 		return err;
 	if (!header_is_sound(h, id, st.st_size) ||
@@ -252,10 +244,10 @@ int cache_load(struct cache *c, const struct pin_identity *id, struct inspect_ro
 	       void **ret_memory)
 {
 	_cleanup_close_ int fd = -1;
-	char name[NAME_BYTES_MAX];
+	char name[CACHE_NAME_BYTES];
 	int err;
 
-	name_of(id, name);
+	cache_name(id, CACHE_ROWS, name);
 	fd = openat(c->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -290,7 +282,7 @@ static void rows_to_header(const struct inspect_rows *rows, const struct pin_ide
 	h->crc = crc_of(rows->buckets, rows->bucket_count * 8, h->crc);
 }
 
-static int write_all(int fd, const void *from, size_t size)
+int cache_write(int fd, const void *from, size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		ssize_t n = write(fd, from + done, size - done);
@@ -303,33 +295,39 @@ static int write_all(int fd, const void *from, size_t size)
 }
 
 /* Without a name until it is whole: an observer that dies leaves nothing. */
+int cache_create(const struct cache *c)
+{
+	int fd = openat(c->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* No fsync: after a loss of power the sum does not fit, and the entry is removed. */
+int cache_link(const struct cache *c, int fd, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, c->dir, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
 static int write_entry(struct cache *c, const char *name, const struct cache_header *h,
 		       const struct inspect_rows *rows)
 {
-	_cleanup_close_ int fd = openat(c->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
-	char path[64];
-	int err;
+	_cleanup_close_ int fd = cache_create(c);
+	int err = fd < 0 ? fd : cache_write(fd, h, sizeof(*h));
 
-	if (fd < 0)
-		return -errno;
-	err = write_all(fd, h, sizeof(*h));
 	if (!err)
-		err = write_all(fd, rows->rows, rows->row_count * 8);
+		err = cache_write(fd, rows->rows, rows->row_count * 8);
 	if (!err)
-		err = write_all(fd, rows->buckets, rows->bucket_count * 8);
-	if (err)
-		return err;
-	/* no fsync: after a loss of power the sum does not fit, and the entry is removed */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, path, c->dir, name, AT_SYMLINK_FOLLOW))
-		return -errno;
-	return 0;
+		err = cache_write(fd, rows->buckets, rows->bucket_count * 8);
+	return err ? err : cache_link(c, fd, name);
 }
 
 int cache_store(struct cache *c, const struct pin_identity *id, const struct inspect_rows *rows)
 {
 	uint64_t bytes = sizeof(struct cache_header) + (rows->row_count + rows->bucket_count) * 8;
-	char name[NAME_BYTES_MAX];
+	char name[CACHE_NAME_BYTES];
 	struct cache_header h;
 	int err;
 
@@ -337,10 +335,10 @@ int cache_store(struct cache *c, const struct pin_identity *id, const struct ins
 	    rows->build_id_bytes > INSPECT_BUILD_ID_MAX ||
 	    rows->segment_count > INSPECT_SEGMENTS_MAX || bytes > c->limit)
 		return -EINVAL;
-	err = make_room(c, bytes);
+	err = cache_make_room(c, bytes);
 	if (err)
 		return err;
-	name_of(id, name);
+	cache_name(id, CACHE_ROWS, name);
 	rows_to_header(rows, id, &h);
 	err = write_entry(c, name, &h, rows);
 	if (!err)

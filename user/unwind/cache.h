@@ -1,6 +1,7 @@
 /* cache.h - tables of files made in earlier runs, on disk.
  *
  *   DEVICE-INODE-CHANGED-SIZE-FILESYSTEM.rows:  header │ segments, build-id │ rows │ buckets
+ *                                 ….companions:  header │ who the files are that it maps
  *
  * The key is the kernel's word on who the file is, not the build-id that it claims: no file can
  * bring its rows under the name of another. An entry is whole or absent, and is checked when it is
@@ -32,5 +33,18 @@ int cache_load(struct cache *c, const struct pin_identity *id, struct inspect_ro
 
 /** 0; -EINVAL when it has no build-id or is larger than the limit; else -errno. */
 int cache_store(struct cache *c, const struct pin_identity *id, const struct inspect_rows *rows);
+
+#define CACHE_COMPANIONS_MAX 256
+
+/**
+ * The files that were mapped along with a program when it ran last: a guess at what it will need,
+ * and no more. @ret: room for CACHE_COMPANIONS_MAX. -ENOENT: nothing is known; -EBADMSG: it was
+ * damaged, and is gone.
+ */
+int cache_companions_load(struct cache *c, const struct pin_identity *program,
+			  struct pin_identity *ret, size_t *ret_count);
+/** In place of what was known. 0; -EINVAL: none, or more than CACHE_COMPANIONS_MAX; else -errno. */
+int cache_companions_store(struct cache *c, const struct pin_identity *program,
+			   const struct pin_identity *list, size_t count);
 
 #endif

@@ -30,17 +30,19 @@ int files_new(struct inspect *inspect, struct space *space, struct cache *cache,
 	f->space = space;
 	f->cache = cache;
 	f->wanted_end = &f->wanted;
+	f->warm_end = &f->warm;
 	*ret = f;
 	return 0;
 }
 
-static void entry_free(struct entry *e)
+void files_entry_free(struct entry *e)
 {
 	if (e->file.shown.fd >= 0)
 		close(e->file.shown.fd);
 	free(e->path);
 	free(e->root);
 	free(e->problem);
+	free(e->companions);
 	free(e->file.python);
 	free(e->file.python_problem);
 	free(e);
@@ -52,13 +54,16 @@ void files_free(struct files *f)
 
 	if (!f)
 		return;
+	files_companions_keep(f);
 	HASH_CLEAR(hh, f->by_identity);
+	files_warm_free(f);
 	for (uint32_t i = 0; i < f->count; i++)
-		entry_free(f->entries[i]);
+		files_entry_free(f->entries[i]);
 	HASH_ITER (hh, f->by_told, t, next) {
 		HASH_DEL(f->by_told, t);
 		free(t);
 	}
+	free(f->loaded_memory);
 	free(f->entries);
 	free(f);
 }
@@ -68,39 +73,49 @@ struct entry *files_entry(const struct files *f, uint32_t number)
 	return number && number <= f->count ? f->entries[number - 1] : NULL;
 }
 
-static struct entry *entry_new(struct files *f, pid_t pid, const char *path)
+/* It gets a number, a name and @fd. On error nothing has changed. */
+static int entry_enter(struct entry *e, pid_t pid, const char *path, int fd)
 {
-	struct entry *e;
+	struct files *f = e->files;
 
 	if (f->count == FILES_MAX)
-		goto refused;
+		return -ENFILE;
 	if (f->count == f->capacity) {
 		uint32_t capacity = f->capacity ? f->capacity * 2 : 64;
 		struct entry **entries = reallocarray(f->entries, capacity, sizeof(*entries));
 
 		if (!entries)
-			goto refused;
+			return -ENOMEM;
 		f->entries = entries;
 		f->capacity = capacity;
 	}
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		goto refused;
-	e->files = f;
-	e->file.shown.fd = -1;
+	free(e->path);
 	e->path = strdup(path);
 	if (!e->path || asprintf(&e->root, "/proc/%d/root", pid) < 0) {
 		e->root = NULL;
-		entry_free(e);
-		goto refused;
+		return -ENOMEM;
 	}
 	e->file.shown.path = e->path;
 	e->file.shown.root = e->root;
+	e->file.shown.fd = fd;
 	f->entries[f->count] = e;
 	e->number = ++f->count;
 	e->idle_ns = clock_monotonic_ns();
-	return e;
-refused:
+	return 0;
+}
+
+/* @fd, or -1, is the entry's; on error it stays the caller's. */
+static struct entry *entry_new(struct files *f, pid_t pid, const char *path, int fd)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e) {
+		e->files = f;
+		e->file.shown.fd = -1;
+		if (!entry_enter(e, pid, path, fd))
+			return e;
+		files_entry_free(e);
+	}
 	f->refused++;
 	return NULL;
 }
@@ -113,11 +128,10 @@ static uint32_t vdso_find(struct files *f, pid_t pid, const struct region *regio
 	if (!f->vdso && !f->vdso_tried) {
 		f->vdso_tried = true;
 		fd = pin_vdso(&f->vdso_bytes);
-		e = fd < 0 ? NULL : entry_new(f, pid, "[vdso]");
+		e = fd < 0 ? NULL : entry_new(f, pid, "[vdso]", fd);
 		if (!e && fd >= 0)
 			close(fd);
 		if (e) {
-			e->file.shown.fd = fd;
 			e->file.vdso = true;
 			f->vdso = e->number;
 		}
@@ -172,11 +186,49 @@ static struct entry *unreadable_find(struct files *f, pid_t pid, const struct re
 	e = t ? files_entry(f, t->number) : NULL;
 	if (e)
 		return e;
-	e = entry_new(f, pid, region->path);
+	e = entry_new(f, pid, region->path, -1);
 	if (!e)
 		return NULL;
 	files_entry_fail(e, FILE_WITHOUT, strdup(why));
 	told_set(f, &key, e->number);
+	return e;
+}
+
+/* Expected, and here it is: what was found of its rows stands. */
+static int warm_seen(struct entry *e, pid_t pid, const char *path, int fd)
+{
+	int err = entry_enter(e, pid, path, fd);
+
+	if (err) {
+		e->files->refused++;
+		return err;
+	}
+	e->changed = false; /* nobody has been shown it */
+	if (e->files->loaded == e) {
+		e->file.state = FILE_ASKED;
+		e->files->hits++;
+		return 0;
+	}
+	if (e->file.state == FILE_PLACED || e->file.state == FILE_READY) {
+		e->files->hits++;
+		files_python_want(e);
+		return 0;
+	}
+	e->file.state = FILE_IDLE;
+	e->file.shown.problem = NULL;
+	e->retry_ns = 0;
+	return 0;
+}
+
+static struct entry *opened_new(struct files *f, pid_t pid, const char *path, int fd,
+				const struct pin_identity *id)
+{
+	struct entry *e = entry_new(f, pid, path, fd);
+
+	if (!e)
+		return NULL;
+	e->identity = *id;
+	HASH_ADD(hh, f->by_identity, identity, sizeof(e->identity), e);
 	return e;
 }
 
@@ -191,17 +243,18 @@ static struct entry *opened_find(struct files *f, pid_t pid, const struct region
 	if (fd < 0)
 		return unreadable_find(f, pid, region, why);
 	HASH_FIND(hh, f->by_identity, &id, sizeof(id), e);
-	if (e) {
+	if (e && e->number) {
 		close(fd);
 	} else {
-		e = entry_new(f, pid, region->path);
+		if (e)
+			e = warm_seen(e, pid, region->path, fd) ? NULL : e;
+		else
+			e = opened_new(f, pid, region->path, fd, &id);
 		if (!e) {
 			close(fd);
 			return NULL;
 		}
-		e->file.shown.fd = fd;
-		e->identity = id;
-		HASH_ADD(hh, f->by_identity, identity, sizeof(e->identity), e);
+		files_companions_want(e);
 	}
 	told_set(f, &key, e->number);
 	return e;
@@ -260,12 +313,12 @@ void files_changed_clear(struct files *f)
 
 uint64_t files_due(const struct files *f)
 {
-	return f->placed || f->wanted ? 1 : f->retry_ns;
+	return files_asked(f) > f->asked ? 1 : f->retry_ns;
 }
 
 uint32_t files_asked(const struct files *f)
 {
-	return f->asked + !!f->placed + !!f->wanted;
+	return f->asked + !!f->placed + !!f->wanted + !!f->loaded + !!f->warm_next;
 }
 
 void files_stats(const struct files *f, struct unwinder_stats *ret)

@@ -58,6 +58,10 @@ uint32_t files_find(struct files *f, pid_t pid, const struct region *region);
 void files_ref(struct files *f, uint32_t number);
 void files_unref(struct files *f, uint32_t number);
 
+/** Both (not 0) are mapped in one process, whose program is the first: a hint for the next run,
+ * that loads rows of the second before it is mapped. */
+void files_together(struct files *f, uint32_t program, uint32_t file);
+
 const struct file *files_get(const struct files *f, uint32_t number); /* NULL: unknown, or 0 */
 
 /** Makes visible what has been placed, removes tables out of use. True: files_changed() holds for
@@ -66,7 +70,11 @@ bool files_pump(struct files *f, uint64_t now_ns);
 bool files_changed(const struct files *f, uint32_t number);
 void files_changed_clear(struct files *f);
 
-/** When files_pump() has something to do again; 0: nothing now. */
+/** Loads rows of files that are not mapped yet, for a few milliseconds if they are small: to be
+ * called last. */
+void files_expect(struct files *f);
+
+/** When files_pump() or files_expect() has something to do again; 0: nothing now. */
 uint64_t files_due(const struct files *f);
 uint32_t files_asked(const struct files *f); /* whose rows are being made */
 

@@ -1,15 +1,18 @@
 /* files_private.h - what the files of files share: one file, and all of them.
  *
- *   files.c: who a file is │ files_rows.c: where its rows are
+ *   files.c: who a file is │ files_rows.c: where its rows are │ files_companions.c: what comes next
  */
 #ifndef TASKDIAG_FILES_PRIVATE_H
 #define TASKDIAG_FILES_PRIVATE_H
 
 #include <uthash.h>
 
+#include "bpf/unwind.h"
 #include "lib/clock.h"
 #include "unwind/files.h"
 #include "unwind/pin.h"
+
+#define SPACE_WORDS ((uint64_t)CHUNKS_MAX * CHUNK_WORDS)
 
 /* What maps and the side-band say a file is. */
 struct told_key {
@@ -26,13 +29,15 @@ struct entry {
 	struct file file;
 	struct pin_identity identity;
 	struct files *files;
-	uint32_t number, refs;
+	uint32_t number, refs;	    /* number 0: expected, not seen yet; without fd and path */
 	uint64_t asked_ns, idle_ns; /* idle: refs are 0 since */
 	uint64_t retry_ns;	    /* 0: not to be tried again */
 	bool changed;
 	bool python_asked;
 	char *path, *root, *problem;
-	struct entry *next_placed, *next_wanted;
+	uint32_t *companions; /* numbers of what was mapped where this is the program */
+	uint32_t companion_count;
+	struct entry *next_placed, *next_wanted, *next_warm;
 	UT_hash_handle hh; /* by identity; not the unreadable ones */
 };
 
@@ -46,6 +51,12 @@ struct files {
 	struct told *by_told;
 	struct entry *placed;		    /* since the last commit */
 	struct entry *wanted, **wanted_end; /* to be looked for in the cache, or asked for */
+	struct entry *loaded;		    /* a long table, read from the cache, to be placed */
+	struct inspect_rows loaded_rows;
+	void *loaded_memory;
+	struct entry *warm, **warm_end; /* expected, in order; some have been seen since */
+	struct entry *warm_next;	/* the first not looked for in the cache */
+	uint32_t warm_count;
 	uint32_t vdso;
 	uint64_t vdso_bytes;
 	bool changed, vdso_tried;
@@ -65,5 +76,16 @@ void files_entry_fail(struct entry *e, enum file_state state, char *problem);
 void files_python_want(struct entry *e);
 /** Its rows are needed. */
 void files_want(struct entry *e);
+void files_entry_free(struct entry *e);
+
+/** It is new: if it is a program that ran before, the rows of what it mapped are expected.
+ * (files_companions.c, as the next ones) */
+void files_companions_want(struct entry *program);
+/** The next expected file whose rows are to be looked for; NULL: none, or no room for guesses. */
+struct entry *files_warm_next(struct files *f);
+/** Those that were never seen. */
+void files_warm_free(struct files *f);
+/** Tells the cache what programs of this run mapped. */
+void files_companions_keep(struct files *f);
 
 #endif

@@ -38,7 +38,7 @@ static void python_done(void *context, int err, const char *cause,
 
 void files_python_want(struct entry *e)
 {
-	if (e->python_asked || e->file.vdso)
+	if (e->python_asked || e->file.vdso || !e->number)
 		return;
 	e->python_asked = true;
 	inspect_python(e->files->inspect, e->file.shown.fd, python_done, e);

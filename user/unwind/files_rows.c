@@ -10,9 +10,9 @@
 #include "lib/cleanup.h"
 
 #define SLICE_NS (4 * NS_PER_MS)
+#define LONG_ROWS 100000 /* reading, placing and showing take 5 ms and more each: one a call */
 #define IDLE_NS (10 * NS_PER_S) /* a table out of use is kept so long at least */
 #define RETRY_NS (SPACE_GRACE_NS + 100 * NS_PER_MS)
-#define SPACE_WORDS ((uint64_t)CHUNKS_MAX * CHUNK_WORDS)
 #define EVICT_EVERY_NS NS_PER_S
 
 static void entry_change(struct entry *e, enum file_state state)
@@ -37,14 +37,23 @@ static void evict(struct entry *e, uint64_t now_ns)
 	e->file.state = FILE_IDLE; /* no mapping shows it: nothing to be told */
 }
 
+static bool is_idle(const struct entry *e, uint64_t now_ns, uint64_t idle_ns)
+{
+	return !e->refs && e->file.state == FILE_READY && now_ns - e->idle_ns >= idle_ns;
+}
+
 static bool evict_idle(struct files *f, uint64_t now_ns, uint64_t idle_ns)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; i < f->count; i++) {
-		struct entry *e = f->entries[i];
-
-		if (e->refs || e->file.state != FILE_READY || now_ns - e->idle_ns < idle_ns)
+		if (!is_idle(f->entries[i], now_ns, idle_ns))
+			continue;
+		evict(f->entries[i], now_ns);
+		any = true;
+	}
+	for (struct entry *e = f->warm; e; e = e->next_warm) {
+		if (e->number || !is_idle(e, now_ns, idle_ns))
 			continue;
 		evict(e, now_ns);
 		any = true;
@@ -146,12 +155,27 @@ static bool cached_take(struct entry *e)
 	if (!f->cache || e->file.vdso)
 		return false;
 	err = cache_load(f->cache, &e->identity, &rows, &memory);
-	f->hits += !err;
-	f->misses += !!err;
+	f->hits += !err && e->number; /* an expected one counts when it is seen */
+	f->misses += err && e->number;
 	f->damaged += err == -EBADMSG;
-	if (!err)
+	if (err)
+		return false;
+	if (rows.row_count < LONG_ROWS) {
 		rows_take(e, &rows);
-	return !err;
+		return true;
+	}
+	f->loaded = e;
+	f->loaded_rows = rows;
+	f->loaded_memory = take_ptr(memory);
+	return true;
+}
+
+static void loaded_take(struct files *f)
+{
+	_cleanup_free_ void *memory = take_ptr(f->loaded_memory);
+
+	rows_take(f->loaded, &f->loaded_rows);
+	f->loaded = NULL;
 }
 
 static void entry_ask(struct entry *e)
@@ -181,13 +205,25 @@ static void wanted_ask(struct files *f)
 {
 	uint64_t until = clock_monotonic_ns() + SLICE_NS;
 
-	while (f->wanted) {
+	while (f->wanted && !f->loaded) {
 		struct entry *e = f->wanted;
 
 		f->wanted = e->next_wanted;
 		if (!f->wanted)
 			f->wanted_end = &f->wanted;
 		entry_ask(e);
+		if (clock_monotonic_ns() > until)
+			return;
+	}
+}
+
+void files_expect(struct files *f)
+{
+	uint64_t until = clock_monotonic_ns() + SLICE_NS;
+	struct entry *e;
+
+	while (!f->wanted && !f->loaded && (e = files_warm_next(f))) {
+		cached_take(e);
 		if (clock_monotonic_ns() > until)
 			return;
 	}
@@ -235,8 +271,13 @@ bool files_pump(struct files *f, uint64_t now_ns)
 	space_expire(f->space, now_ns);
 	if (f->retry_ns && f->retry_ns <= now_ns)
 		retry(f, now_ns);
-	wanted_ask(f);
-	placed_show(f, now_ns);
+	if (f->loaded) {
+		loaded_take(f);
+	} else {
+		placed_show(f, now_ns); /* of a long one the call before */
+		wanted_ask(f);
+		placed_show(f, now_ns);
+	}
 	if (f->evict_ns <= now_ns) {
 		if (space_used(f->space) > SPACE_WORDS / 2)
 			evict_idle(f, now_ns, IDLE_NS);

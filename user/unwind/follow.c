@@ -193,6 +193,14 @@ static void timers(struct follow *f, uint64_t now_ns, uint64_t horizon_ns)
 	}
 }
 
+/* The program is mapped lowest, but for what nobody has to believe. */
+static void companions_tell(struct follow *f, const struct areas *areas)
+{
+	for (size_t i = 1; i < areas->count; i++)
+		if (areas->list[i].file && areas->list[i].file != areas->list[i - 1].file)
+			files_together(f->files, areas->list[0].file, areas->list[i].file);
+}
+
 static int process_show(struct follow *f, struct process *p, uint64_t now_ns)
 {
 	struct unwind_process entry = { .start_ns = p->start_ns, .execs = p->execs };
@@ -203,7 +211,10 @@ static int process_show(struct follow *f, struct process *p, uint64_t now_ns)
 		follow_due_at(f, p->image->next_ns);
 		return err;
 	}
-	f->refused += dirty ? p->image->refused : 0;
+	if (dirty) {
+		f->refused += p->image->refused;
+		companions_tell(f, &p->image->areas);
+	}
 	p->changed = false;
 	entry.first = p->image->first;
 	entry.count = p->image->count;
@@ -253,14 +264,18 @@ int follow_pump(struct follow *f, uint64_t horizon_ns)
 {
 	uint64_t now = clock_monotonic_ns();
 	bool some_due = f->due_ns && f->due_ns <= now;
+	int first_err = 0, err;
 
 	mappings_expire(f->mappings, now);
 	timers(f, now, horizon_ns);
 	follow_scans(f, now, some_due);
-	now = clock_monotonic_ns();
-	if (files_pump(f->files, now)) /* after the scans: what they found in the cache is ready */
+	if (f->changed) /* what is mapped is told before its rows are read: that may take long */
+		first_err = show(f, clock_monotonic_ns());
+	if (files_pump(f->files, clock_monotonic_ns()))
 		images_stale(f);
-	return f->changed ? show(f, now) : 0;
+	err = f->changed ? show(f, clock_monotonic_ns()) : 0;
+	files_expect(f->files);
+	return first_err ? first_err : err;
 }
 
 uint64_t follow_due(const struct follow *f)

@@ -76,15 +76,31 @@ static void get_own_ring(struct thread *t)
 	}
 }
 
-static bool borrow_ring(struct thread *t, struct writer *borrowed)
+/* All are with threads that wait for room themselves, or for their stack. Not in a signal handler:
+ * the one that it broke into may have one. */
+static bool wait_for_ring(uint64_t *until)
 {
-	for (uint32_t round = 0; round < BORROW_ROUNDS; round++) {
+	if (shim.no_syscalls)
+		return false;
+	if (!*until)
+		*until = monotonic_us() + shim.full_wait_us;
+	sleep_on(&shim.last_mode, shim.last_mode, SLICE_US);
+	return monotonic_us() < *until;
+}
+
+static bool borrow_ring(struct thread *t, bool nested, struct writer *borrowed)
+{
+	uint64_t until = 0;
+
+	for (uint32_t round = 1;; round++) {
 		for (uint32_t i = 0; i < REGION_BORROWED; i++)
 			if (take_ring(t, OWN_RINGS + (own_tid(t) + i) % REGION_BORROWED, borrowed))
 				return true;
-		__builtin_ia32_pause();
+		if (round < BORROW_ROUNDS)
+			__builtin_ia32_pause();
+		else if (nested || !wait_for_ring(&until))
+			return false;
 	}
-	return false;
 }
 
 COLD bool writer_open_slow(struct thread *t, struct writer *borrowed, struct writer **ret)
@@ -99,7 +115,7 @@ COLD bool writer_open_slow(struct thread *t, struct writer *borrowed, struct wri
 	}
 	if (nested)
 		count(&shim.region->nested);
-	if (!borrow_ring(t, borrowed)) {
+	if (!borrow_ring(t, nested, borrowed)) {
 		count(&shim.region->lost_no_ring);
 		t->busy--;
 		return false;

@@ -1,13 +1,12 @@
-/* calltree.js - the same view as rows that open and close: wall time, share, CPU, who. */
+/* calltree.js - the same view as rows that open and close: what it weighs, its share, who. */
 const calltree = (() => {
 	const ROWS_MAX = 2000, OPEN_FROM = 0.05, SMALL = 0.001;
 	/* library calls that make a row: below the least nothing would be saved */
 	const RUN_MIN = 2, RUN_MAX = 20000;
 
-	const COLUMNS = [['Wall', 'number'], ['Self', 'number'], ['Share', ''], ['CPU', 'number'], ['Call', '']];
-
-	/* on.zoom(node): a row was chosen for the flame graph */
-	function make(p, box, on) {
+	/* units: {columns: [title, class] of five; amount(marks), second(view, node): texts}
+	 * on.zoom(node): a row was chosen for the flame graph */
+	function make(model, box, units, on) {
 		const {element} = data;
 		let view = null, open = new Set(), rows = [], hits = null, text = '', active = 0;
 		let folding = true, unfolded = new Set();
@@ -30,7 +29,7 @@ const calltree = (() => {
 				const node = stack.pop();
 				if (view.total[node] < SMALL * view.total[0])
 					continue;
-				if (!profile.isLibrary(view.kind[node], view.id[node])) {
+				if (!model.isLibrary(view.kind[node], view.id[node])) {
 					exits.push(node);
 					continue;
 				}
@@ -45,7 +44,7 @@ const calltree = (() => {
 		}
 
 		function startsRun(node) {
-			const above = view.parent[node], is = (i) => profile.isLibrary(view.kind[i], view.id[i]);
+			const above = view.parent[node], is = (i) => model.isLibrary(view.kind[i], view.id[i]);
 			return folding && !unfolded.has(node) && is(node) && !(above >= 0 && is(above));
 		}
 
@@ -99,12 +98,12 @@ const calltree = (() => {
 			const td = element('td', 'call'), children = view.children(node).length;
 			const kind = view.kind[node], id = view.id[node];
 			const twist = element('span', 'twist', !children ? '' : open.has(node) ? '▾' : '▸');
-			const place = profile.placeOf(kind, id);
+			const place = model.placeOf(kind, id);
 			indent(td, level);
 			twist.setAttribute('aria-hidden', 'true');
 			const swatch = element('span', 'swatch');
-			swatch.style.background = colours.of(kind, id);
-			td.append(twist, swatch, marked(profile.nameOf(kind, id)));
+			swatch.style.background = colours.of(model, kind, id);
+			td.append(twist, swatch, marked(model.nameOf(kind, id)));
 			if (place)
 				td.append(element('span', 'place', place));
 			return td;
@@ -117,7 +116,7 @@ const calltree = (() => {
 			td.append(element('span', 'twist', '⋯'), element('span', '',
 				`${data.count(at.hidden)} frame${at.hidden === 1 ? '' : 's'} hidden`));
 			td.title = 'calls of libraries; click or Enter shows them';
-			tr.append(number(''), number(at.self ? data.seconds(at.self * p.seconds) : '', 'self'),
+			tr.append(number(''), number(at.self ? units.amount(at.self) : '', 'self'),
 				  element('td'), number(''), td);
 			tr.setAttribute('aria-expanded', 'false');
 			return tr;
@@ -131,9 +130,9 @@ const calltree = (() => {
 			if (view.children(node).length)
 				tr.setAttribute('aria-expanded', open.has(node));
 			share.append(bar(total / all), element('span', 'percent', data.percent(total / all)));
-			tr.append(number(data.seconds(total * p.seconds)),
-				  number(self ? data.seconds(self * p.seconds) : '', 'self'), share,
-				  number(data.percent(total ? view.cpu[node] / total : 0), 'muted'), nameCell(node, level));
+			tr.append(number(units.amount(total)),
+				  number(self ? units.amount(self) : '', 'self'), share,
+				  number(units.second(view, node), 'muted'), nameCell(node, level));
 			tr.addEventListener('dblclick', () => on.zoom(node));
 			return tr;
 		}
@@ -210,7 +209,7 @@ const calltree = (() => {
 			active = Math.min(active, rows.length - 1);
 			table.setAttribute('role', 'treegrid');
 			table.setAttribute('aria-label', 'Calls as a tree');
-			for (const [title, type] of COLUMNS) {
+			for (const [title, type] of units.columns) {
 				const th = element('th', type, title);
 				th.scope = 'col';
 				tr.append(th);

@@ -9,9 +9,8 @@ const colours = (() => {
 		network: [168, 46], socket: [168, 46], poll: [232, 42], pipe: [188, 40], child: [60, 40],
 		'page fault': [325, 48], fault: [325, 48], memory: [325, 48], unknown: [30, 8]
 	};
-	let p = null;
 
-	function cause(id) {
+	function cause({p}, id) {
 		const name = p.causes[id].name.replace(/^\[|\]$/g, ''), night = dark.matches;
 		const [hue, saturation] = (Object.hasOwn(known, name) && known[name]) ||
 			[(id * 67 + 140) % 360, 38];
@@ -20,34 +19,29 @@ const colours = (() => {
 	}
 
 	/* The middle of the colours that flame.js spreads. */
-	function of(kind, id) {
+	function of(model, kind, id) {
 		const night = dark.matches;
-		if (kind === profile.CAUSE)
-			return cause(id);
-		if (kind !== profile.FUNCTION && kind !== profile.GROUP)
+		if (kind === model.CAUSE)
+			return cause(model, id);
+		if (kind !== model.FUNCTION && kind !== model.GROUP)
 			return night ? '#4a586a' : '#c3ccd7';
 		return (night ? ['hsl(24 52% 46%)', 'hsl(52 50% 42%)', 'hsl(207 36% 45%)', 'hsl(352 38% 50%)',
 				'hsl(82 30% 41%)'] :
 			['hsl(26 92% 64%)', 'hsl(53 86% 56%)', 'hsl(206 62% 70%)', 'hsl(355 70% 72%)',
-			 'hsl(80 46% 66%)'])[profile.codeKind(kind, id)];
+			 'hsl(80 46% 66%)'])[model.codeKind(kind, id)];
 	}
 
-	function legend() {
+	function legend(model) {
 		const box = data.element('p', 'legend');
-		profile.kindNames.forEach((text, kind) => {
-			if (!p.kinds.includes(kind))
+		model.kindNames.forEach((text, kind) => {
+			if (!model.p.kinds.includes(kind))
 				return;
 			const swatch = data.element('span', 'swatch');
-			swatch.style.background = of(profile.FUNCTION, p.kinds.indexOf(kind));
+			swatch.style.background = of(model, model.FUNCTION, model.p.kinds.indexOf(kind));
 			box.append(swatch, data.element('span', '', text));
 		});
 		return box;
 	}
 
-	return {
-		cause, of, legend, dark,
-		start: (now) => {
-			p = now;
-		}
-	};
+	return {cause, of, legend, dark};
 })();

@@ -79,8 +79,9 @@ const data = (() => {
 		manifest: run.manifest,
 		task: run.manifest.task || {},
 		memory,
-		/* a run that was to profile only has nothing to say about memory */
-		hasMemory: !document.getElementById('profile') ||
+		hasProfile: !!document.getElementById('profile'),
+		/* a run that was to do something else only has nothing to say about memory */
+		hasMemory: !document.querySelector('#profile, #allocations, #resident, #allocations-problem') ||
 			!!(run.manifest.diagnostics || {}).memory,
 		column,
 		isNumber,

@@ -15,15 +15,15 @@ const flame = (() => {
 		return h >>> 0;
 	}
 
-	/* p: the profile; on: {focus(node), zoom(node)} are told what the user does. */
-	function make(p, canvas, scroller, spacer, on) {
+	/* model: whose views they are; on: {focus(node), zoom(node)} are told what the user does. */
+	function make(model, canvas, scroller, spacer, on) {
 		const context = canvas.getContext('2d');
 		const scheme = matchMedia('(prefers-color-scheme: dark)');
 		let view = null, zoom = 0, focus = -1, hover = -1, up = false;
 		let width = 0, height = 0, rows = 0, letter = 7, waiting = false;
 		let boxes = {n: 0, x: new Float32Array(4096), w: new Float32Array(4096),
 			     row: new Int32Array(4096), node: new Int32Array(4096)};
-		let hits = null, names = new Map(), fills = new Map(), css = {};
+		let hits = null, names = new Map(), fills = new Map(), of = null, css = {};
 
 		function readTheme() {
 			const style = getComputedStyle(document.documentElement);
@@ -36,7 +36,7 @@ const flame = (() => {
 			const key = view.kind[node] * 0x8000000 + view.id[node];
 			let text = names.get(key);
 			if (text === undefined) {
-				text = data.visible(profile.nameOf(view.kind[node], view.id[node]));
+				text = data.visible(model.nameOf(view.kind[node], view.id[node]));
 				names.set(key, text);
 			}
 			return text;
@@ -48,10 +48,10 @@ const flame = (() => {
 			if (found)
 				return found;
 			const h = hash(name(node)), night = scheme.matches;
-			if (kind === profile.CAUSE) {
-				found = colours.cause(id);
-			} else if (kind === profile.FUNCTION || kind === profile.GROUP) {
-				const [hue, saturation, l] = (night ? dark : light)[profile.codeKind(kind, id)] || light[0];
+			if (kind === model.CAUSE) {
+				found = colours.cause(model, id);
+			} else if (kind === model.FUNCTION || kind === model.GROUP) {
+				const [hue, saturation, l] = (night ? dark : light)[model.codeKind(kind, id)] || light[0];
 				found = `hsl(${hue + h % 17 - 8} ${saturation}% ${l + (h >>> 8) % 9 - 4}%)`;
 			} else {
 				found = night ? '#303c4a' : '#d5dce5';
@@ -300,6 +300,11 @@ const flame = (() => {
 				path.push([view.kind[i], view.id[i]]);
 			view = next;
 			zoom = 0;
+			if (of !== model.p) {
+				of = model.p;
+				names = new Map();
+				fills = new Map();
+			}
 			for (const [kind, id] of path.reverse()) {
 				const found = view.children(zoom).find(
 					(c) => view.kind[c] === kind && view.id[c] === id);

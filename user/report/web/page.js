@@ -67,11 +67,11 @@
 	put('end', facts.end);
 	put('verdict', verdicts[facts.verdict]);
 	document.getElementById('end').classList.add(endClass());
-	/* Two tabs when there are two diagnostics, else the one that there is. */
-	const panels = {
-		memory: document.getElementById('panel-memory'),
-		profile: document.getElementById('panel-profile')
-	};
+	/* A tab for each diagnostic that there is; one alone needs none. */
+	const panels = Object.fromEntries(Object.entries({
+		memory: data.hasMemory, profile: data.hasProfile, allocations: allocview.has()
+	}).filter(([, is]) => is).map(([name]) => [name, document.getElementById(`panel-${name}`)]));
+	const names = Object.keys(panels);
 
 	function show(name) {
 		for (const [key, panel] of Object.entries(panels)) {
@@ -82,39 +82,41 @@
 		}
 		if (name === 'memory')
 			chart.resize();
+		if (name === 'allocations')
+			allocview.show(panels.allocations);
 	}
 
 	function tabs() {
-		const list = document.getElementById('tabs'), names = Object.keys(panels);
-		list.hidden = false;
+		for (const tab of document.querySelectorAll('#tabs [role="tab"]'))
+			tab.hidden = !names.includes(tab.id.slice(4));
+		document.getElementById('tabs').hidden = names.length < 2;
 		names.forEach((name, i) => {
 			const tab = document.getElementById(`tab-${name}`);
-			const other = document.getElementById(`tab-${names[1 - i]}`);
 			tab.addEventListener('click', () => show(name));
 			tab.addEventListener('keydown', (event) => {
-				if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight')
+				const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+				if (!step)
 					return;
-				show(names[1 - i]);
-				other.focus();
+				const next = names[(i + step + names.length) % names.length];
+				show(next);
+				document.getElementById(`tab-${next}`).focus();
 			});
 		});
-		document.getElementById('verdict').addEventListener('click', () => show('memory'));
-		show(location.hash === '#profile' ? 'profile' : 'memory');
+		document.getElementById('panel-memory').hidden = !data.hasMemory;
+		document.getElementById('verdict').addEventListener('click', () => show(names[0]));
+		show(names.includes(location.hash.slice(1)) ? location.hash.slice(1) : names[0]);
 	}
 
-	async function profileTab() {
-		if (!document.getElementById('profile'))
+	async function others() {
+		if (names.length === 1 && data.hasMemory)
 			return;
-		if (data.hasMemory) {
-			put('kinds', 'memory and profile report');
-			tabs();
-		} else {
-			put('kinds', 'profile report');
-			show('profile');
-		}
-		await profileview.make(panels.profile);
+		put('kinds', `${names.join(', ').replace(/, ([^,]*)$/, ' and $1')} report`);
+		tabs();
+		if (panels.profile)
+			await profileview.make(panels.profile);
+		/* what the numbers rest on stands with the first of them */
 		if (!data.hasMemory)
-			panels.profile.append(document.getElementById('quality'));
+			document.getElementById(`panel-${names[0]}`).after(document.getElementById('quality'));
 	}
 
 	const good = facts.verdict === 'complete';
@@ -124,5 +126,5 @@
 	chart.build();
 	quality.build();
 	table.build();
-	profileTab();
+	others();
 })();

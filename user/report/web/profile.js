@@ -1,11 +1,11 @@
-/* profile.js - the profile that the page holds: columns unpacked once, then summed for every choice of
- * time, threads and causes.
+/* profile.js - what the page holds of stacks with weights (marks of time; bytes): columns unpacked once, then
+ * summed for every choice of time, threads and causes. Each tab has one of its own.
  *
  *	samples ──(filter)──► weights of the tree's nodes ──► view: a tree of its own, top down or of callers
  *
  * Typed arrays throughout: a change of the filter is one pass over the samples.
  */
-const profile = (() => {
+const profileOf = () => {
 	const ALL = 0, PROCESS = 1, THREAD = 2, FUNCTION = 3, CAUSE = 4, GROUP = 5;
 	const kindNames = ['own code', 'own Python', 'library', 'kernel', 'Python library'];
 	const LIBRARY = 2, PYTHON_LIBRARY = 4;
@@ -65,7 +65,10 @@ const profile = (() => {
 			thread: Int32Array.from(raw.samples.thread),
 			cause: Int32Array.from(raw.samples.cause),
 			slice: Float64Array.from(raw.samples.slice),
-			marks: Float64Array.from(raw.samples.marks)
+			marks: Float64Array.from(raw.samples.marks),
+			/* the second weight: marks on the CPU; pieces of memory */
+			cpu: Float64Array.from(raw.samples.cpu || raw.samples.marks.map(
+				(m, i) => raw.causes[raw.samples.cause[i]].running ? m : 0))
 		};
 		for (let i = 1; i < samples.node.length; i++)
 			samples.node[i] += samples.node[i - 1];
@@ -84,23 +87,31 @@ const profile = (() => {
 		};
 	}
 
+	function use(raw) {
+		p = viewshapes.withGroups(unpack(raw));
+		return p;
+	}
+
+	/* What use() has made, once more. */
+	function set(made) {
+		p = made;
+	}
+
 	/* null: the run has no profile. */
 	async function load() {
 		const block = document.getElementById('profile');
-		if (block)
-			p = viewshapes.withGroups(unpack(await read(block)));
-		return p;
+		return block ? use(await read(block)) : null;
 	}
 
 	/* filter: {thread, process: number or -1; causes: Uint8Array, 1 = wanted; from, to: slices} */
 	function wanted(filter) {
-		const {thread, cause, slice} = p.samples;
+		const {thread, cause, slice, marks, cpu} = p.samples;
 		const threads = new Uint8Array(p.threads.length);
 		p.threads.forEach((t, i) => {
 			threads[i] = (filter.thread < 0 || filter.thread === i) &&
 				(filter.process < 0 || filter.process === t.process) ? 1 : 0;
 		});
-		return (i) => threads[thread[i]] && filter.causes[cause[i]] &&
+		return (i) => threads[thread[i]] && filter.causes[cause[i]] && (marks[i] || cpu[i]) &&
 			slice[i] >= filter.from && slice[i] < filter.to;
 	}
 
@@ -198,7 +209,7 @@ const profile = (() => {
 	/* From the task to the leaves. split: '', 'process', 'thread'. */
 	function topDown(filter, split) {
 		const v = newView(Math.ceil(p.parent.length * 1.3)), pass = wanted(filter);
-		const {node, thread, cause, marks} = p.samples;
+		const {node, thread, cause, marks, cpu} = p.samples;
 		const known = new Int32Array(p.parent.length), round = new Int32Array(p.parent.length);
 		let process = -1, last = -1, processNode = 0, root = 0, now = 1;
 		let firstCause = new Int32Array(1024).fill(-1);
@@ -260,8 +271,7 @@ const profile = (() => {
 			if (!p.running[cause[s]])
 				to = causeBelow(to, cause[s]);
 			v.self[to] += marks[s];
-			if (p.running[cause[s]])
-				v.cpu[to] += marks[s];
+			v.cpu[to] += cpu[s];
 		}
 		return sum(v);
 	}
@@ -303,10 +313,10 @@ const profile = (() => {
 	 * looked at. */
 	function callers(filter) {
 		const v = newView(p.parent.length), pass = wanted(filter), child = interner(v);
-		const {node, cause, marks} = p.samples, n = node.length;
-		const weights = new Float64Array(p.causes.length);
+		const {node, cause, marks, cpu} = p.samples, n = node.length;
+		const weights = new Float64Array(p.causes.length), second = new Float64Array(p.causes.length);
 
-		function put(at, c, m) {
+		function put(at, c, m, now) {
 			let to = 0;
 			if (!p.running[c])
 				to = child(to, CAUSE, c);
@@ -320,24 +330,27 @@ const profile = (() => {
 				if (v.n > n && p.parent[at] > 0) {
 					v.tail[to] = p.parent[at];
 					v.tailMarks[to] = m;
-					v.tailCpu[to] = p.running[c] ? m : 0;
+					v.tailCpu[to] = now;
 					return;
 				}
 			}
 			v.self[to] += m;
-			if (p.running[c])
-				v.cpu[to] += m;
+			v.cpu[to] += now;
 		}
 
 		for (let i = 0; i < n;) {
 			const at = node[i];
 			weights.fill(0);
-			for (; i < n && node[i] === at; i++)
-				if (pass(i))
-					weights[cause[i]] += marks[i];
+			second.fill(0);
+			for (; i < n && node[i] === at; i++) {
+				if (!pass(i))
+					continue;
+				weights[cause[i]] += marks[i];
+				second[cause[i]] += cpu[i];
+			}
 			weights.forEach((m, c) => {
-				if (m)
-					put(at, c, m);
+				if (m || second[c])
+					put(at, c, m, second[c]);
 			});
 		}
 		return sum(v);
@@ -345,7 +358,7 @@ const profile = (() => {
 
 	/* Self, on the CPU, and total marks of every function. */
 	function functions(filter) {
-		const {node, cause, marks} = p.samples, pass = wanted(filter);
+		const {node, marks, cpu: second} = p.samples, pass = wanted(filter);
 		const weight = new Float64Array(p.parent.length), n = p.names.length;
 		const self = new Float64Array(n), cpu = new Float64Array(n), total = new Float64Array(n);
 		for (let i = 0; i < node.length; i++) {
@@ -354,7 +367,7 @@ const profile = (() => {
 			weight[node[i]] += marks[i];
 			if (node[i]) {
 				self[p.functionOf[node[i]]] += marks[i];
-				cpu[p.functionOf[node[i]]] += p.running[cause[i]] * marks[i];
+				cpu[p.functionOf[node[i]]] += second[i];
 			}
 		}
 		for (let i = weight.length - 1; i > 0; i--) {
@@ -429,7 +442,13 @@ const profile = (() => {
 	}
 
 	return {
-		load, wanted, newView, sum, interner, codeKind, isLibrary, topDown, callers, functions, shares, overTime, nameOf, placeOf, threadName, kindNames,
+		read, use, set, load, wanted, newView, sum, interner, codeKind, isLibrary, topDown, callers, functions, shares,
+		overTime, nameOf, placeOf, threadName, kindNames,
 		ALL, PROCESS, THREAD, FUNCTION, CAUSE, GROUP,
+		get p() {
+			return p;
+		},
 	};
-})();
+};
+
+const profile = profileOf();

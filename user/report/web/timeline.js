@@ -3,6 +3,56 @@
 const timeline = (() => {
 	const TOP = 8, BOTTOM = 20;
 
+	const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+	/* Seconds along the bottom, from 0 to @end. */
+	function axis(context, width, height, end) {
+		const wanted = end / Math.max(2, width / 110), power = 10 ** Math.floor(Math.log10(wanted));
+		const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= wanted);
+		context.fillStyle = css('--muted');
+		context.font = '11px system-ui, sans-serif';
+		context.textBaseline = 'bottom';
+		for (let s = 0; s <= end * 1.0001; s += step) {
+			const x = s / end * width, label = `${Number(s.toPrecision(6))} s`;
+			const w = context.measureText(label).width;
+			context.fillText(label, Math.min(width - w, Math.max(0, x - w / 2)), height - 2);
+			context.fillRect(Math.min(width - 1, x), height - BOTTOM, 1, 4);
+		}
+	}
+
+	/* @points: [seconds, bytes], NaN bytes break the line; @most: bytes at the top. */
+	function curve(context, width, height, end, points, most, colour) {
+		const room = height - TOP - BOTTOM;
+		let pen = false;
+		context.strokeStyle = colour;
+		context.lineWidth = 1.6;
+		context.beginPath();
+		for (const [time, bytes] of points) {
+			const x = time / end * width, y = height - BOTTOM - bytes / most * room;
+			if (!data.isNumber(bytes))
+				pen = false;
+			else if (pen)
+				context.lineTo(x, y);
+			else
+				context.moveTo(x, y);
+			pen = data.isNumber(bytes);
+		}
+		context.stroke();
+	}
+
+	/* RSS as curve() wants it. */
+	function rss() {
+		const t = data.column.time_s, r = data.column.rss_bytes, points = [];
+		for (const row of data.run.rows) {
+			const bytes = data.isNumber(row[r]) ? row[r] : row[data.column.rss_peak_bytes];
+			if (row[0] === 'gap')
+				points.push([row[t], NaN]);
+			if (data.isNumber(bytes))
+				points.push([row[t], bytes]);
+		}
+		return points;
+	}
+
 	/* on(from, to): a range in slices; to is exclusive. */
 	function make(p, canvas, on) {
 		const context = canvas.getContext('2d');
@@ -31,10 +81,6 @@ const timeline = (() => {
 			on(from, to);
 		}
 
-		function css(name) {
-			return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-		}
-
 		function drawMarks() {
 			const causes = p.causes.length, room = height - TOP - BOTTOM;
 			const used = Math.max(1, Math.min(bins, Math.ceil(bins * p.slices / slices)));
@@ -53,51 +99,12 @@ const timeline = (() => {
 					const h = marks[b * causes + c] / (most || 1) * room;
 					if (!h)
 						continue;
-					context.fillStyle = colours.cause(c);
+					context.fillStyle = colours.cause(profile, c);
 					const x = Math.round(b * step * ratio) / ratio;
 					const right = Math.round((b + 1) * step * ratio) / ratio;
 					context.fillRect(x, y - h, right - x, h);
 					y -= h;
 				}
-			}
-		}
-
-		function drawRss() {
-			const rows = data.run.rows, t = data.column.time_s, r = data.column.rss_bytes;
-			const peak = data.facts.peak_bytes, room = height - TOP - BOTTOM;
-			let pen = false;
-			if (!(peak > 0))
-				return;
-			context.strokeStyle = css('--rss');
-			context.lineWidth = 1.6;
-			context.beginPath();
-			for (const row of rows) {
-				if (row[0] === 'gap')
-					pen = false;
-				const rss = data.isNumber(row[r]) ? row[r] : row[data.column.rss_peak_bytes];
-				if (!data.isNumber(rss))
-					continue;
-				const x = row[t] / end * width, y = height - BOTTOM - rss / peak * room;
-				if (pen)
-					context.lineTo(x, y);
-				else
-					context.moveTo(x, y);
-				pen = true;
-			}
-			context.stroke();
-		}
-
-		function drawAxis() {
-			const wanted = end / Math.max(2, width / 110), power = 10 ** Math.floor(Math.log10(wanted));
-			const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= wanted);
-			context.fillStyle = css('--muted');
-			context.font = '11px system-ui, sans-serif';
-			context.textBaseline = 'bottom';
-			for (let s = 0; s <= end * 1.0001; s += step) {
-				const x = s / end * width, label = `${Number(s.toPrecision(6))} s`;
-				const w = context.measureText(label).width;
-				context.fillText(label, Math.min(width - w, Math.max(0, x - w / 2)), height - 2);
-				context.fillRect(Math.min(width - 1, x), height - BOTTOM, 1, 4);
 			}
 		}
 
@@ -120,9 +127,10 @@ const timeline = (() => {
 			context.setTransform(ratio, 0, 0, ratio, 0, 0);
 			context.clearRect(0, 0, width, height);
 			drawMarks();
-			drawRss();
+			if (data.facts.peak_bytes > 0)
+				curve(context, width, height, end, rss(), data.facts.peak_bytes, css('--rss'));
 			drawRange();
-			drawAxis();
+			axis(context, width, height, end);
 			if (document.activeElement === canvas && anchor === null) {
 				context.fillStyle = css('--text');
 				context.fillRect(xOf(cursor) - 0.5, 0, 1, height - BOTTOM);
@@ -199,5 +207,5 @@ const timeline = (() => {
 		};
 	}
 
-	return {make};
+	return {make, axis, curve, rss, css};
 })();

@@ -1,19 +1,16 @@
-/* toptable.js - functions by time, sortable; a click searches for one. */
+/* toptable.js - functions by what they weigh, sortable; a click searches for one. */
 const toptable = (() => {
 	const ROWS_MAX = 300;
 
-	function make(p, box, on) {
+	/* units: {label; numbers: [{title, key of the sums, text(value), plain: no share}], sorted: a key} */
+	function make(model, box, units, on) {
 		const {element} = data;
-		const columns = [
-			{title: 'Self', key: 'self'}, {title: 'Self CPU', key: 'cpu'},
-			{title: 'Total', key: 'total'}, {title: 'Function', key: 'name'},
-			{title: 'Where', key: 'place'}
-		];
-		let sums = null, sorted = 'self', text = '';
+		const columns = [...units.numbers, {title: 'Function', key: 'name'}, {title: 'Where', key: 'place'}];
+		let sums = null, sorted = units.numbers[0].key, text = '';
 
 		const textOf = {
-			name: (f) => p.names[f],
-			place: (f) => profile.placeOf(profile.FUNCTION, f)
+			name: (f) => model.p.names[f],
+			place: (f) => model.placeOf(model.FUNCTION, f)
 		};
 
 		function order(a, b) {
@@ -22,26 +19,30 @@ const toptable = (() => {
 			return sums[sorted][b] - sums[sorted][a] || sums.total[b] - sums.total[a] || a - b;
 		}
 
-		function time(f, key) {
+		function amount(f, {key, text: show, plain}) {
 			const td = element('td', 'number'), share = element('span', 'bar');
+			if (plain) {
+				td.append(element('span', 'amount', show(sums[key][f])));
+				return td;
+			}
 			const ratio = sums.all ? sums[key][f] / sums.all : 0, fill = element('span', 'fill');
 			fill.style.width = `${Math.min(100, 100 * ratio)}%`;
 			share.append(fill);
-			td.append(element('span', 'amount', data.seconds(sums[key][f] * p.seconds)),
+			td.append(element('span', 'amount', show(sums[key][f])),
 				  element('span', 'percent', data.percent(ratio)), share);
 			return td;
 		}
 
 		function row(f) {
 			const tr = element('tr'), name = element('td', 'call');
-			const button = element('button', 'link name', p.names[f]);
+			const button = element('button', 'link name', model.p.names[f]);
 			const swatch = element('span', 'swatch');
-			swatch.style.background = colours.of(profile.FUNCTION, f);
+			swatch.style.background = colours.of(model, model.FUNCTION, f);
 			button.type = 'button';
-			button.title = data.visible(`search for ${p.names[f]}`);
-			button.addEventListener('click', () => on.search(p.names[f]));
+			button.title = data.visible(`search for ${model.p.names[f]}`);
+			button.addEventListener('click', () => on.search(model.p.names[f]));
 			name.append(swatch, button);
-			tr.append(time(f, 'self'), time(f, 'cpu'), time(f, 'total'), name,
+			tr.append(...units.numbers.map((column) => amount(f, column)), name,
 				  element('td', 'place', textOf.place(f)));
 			return tr;
 		}
@@ -68,13 +69,13 @@ const toptable = (() => {
 
 		function fill() {
 			const found = [], table = element('table', 'functions'), body = element('tbody');
-			for (let f = 0; f < p.names.length; f++)
-				if (sums.total[f] > 0 && (!text || p.names[f].toLowerCase().includes(text)))
+			for (let f = 0; f < model.p.names.length; f++)
+				if ((sums.total[f] > 0 || sums.cpu[f] > 0) && (!text || model.p.names[f].toLowerCase().includes(text)))
 					found.push(f);
 			found.sort(order);
 			body.append(...found.slice(0, ROWS_MAX).map(row));
 			table.append(head(), body);
-			table.setAttribute('aria-label', 'Functions by time');
+			table.setAttribute('aria-label', units.label);
 			box.replaceChildren(table);
 			if (found.length > ROWS_MAX)
 				box.append(element('p', 'hint', `the first ${data.count(ROWS_MAX)} of ` +

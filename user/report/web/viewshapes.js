@@ -38,9 +38,9 @@ const viewshapes = (() => {
 	}
 
 	/* Calls within one file or module are one row; by: a key of p.groups. */
-	function grouped(p, view, by) {
+	function grouped(model, view, by) {
 		view.complete();
-		const v = profile.newView(view.n), child = profile.interner(v), of = p.groups[by];
+		const v = model.newView(view.n), child = model.interner(v), of = model.p.groups[by];
 		const self = view.cpu.slice(0, view.n), to = new Int32Array(view.n);
 		for (let i = 1; i < view.n; i++)
 			self[view.parent[i]] -= view.cpu[i];
@@ -48,21 +48,22 @@ const viewshapes = (() => {
 			const above = to[view.parent[i]], group = of[view.id[i]];
 			if (!i)
 				to[i] = 0;
-			else if (view.kind[i] !== profile.FUNCTION)
+			else if (view.kind[i] !== model.FUNCTION)
 				to[i] = child(above, view.kind[i], view.id[i]);
-			else if (v.kind[above] === profile.GROUP && v.id[above] === group)
+			else if (v.kind[above] === model.GROUP && v.id[above] === group)
 				to[i] = above;
 			else
-				to[i] = child(above, profile.GROUP, group);
+				to[i] = child(above, model.GROUP, group);
 			v.self[to[i]] += view.self[i];
 			v.cpu[to[i]] += self[i];
 		}
-		return profile.sum(v);
+		return model.sum(v);
 	}
 
 	/* Samples by thread, then time. */
-	function ordered(p, filter) {
-		const pass = profile.wanted(filter), rank = new Int32Array(p.threads.length);
+	function ordered(model, filter) {
+		const {p} = model;
+		const pass = model.wanted(filter), rank = new Int32Array(p.threads.length);
 		const {thread, slice} = p.samples, found = [];
 		p.order.forEach((s, i) => {
 			rank[thread[s]] = i;
@@ -73,19 +74,20 @@ const viewshapes = (() => {
 	}
 
 	/* null: more nodes than a browser bears. */
-	function walk(p, order, width) {
-		const v = profile.newView(order.length), {node, thread, cause, slice, marks} = p.samples;
+	function walk(model, order, width) {
+		const {p} = model;
+		const v = model.newView(order.length), {node, thread, cause, slice, marks} = p.samples;
 		const known = new Int32Array(p.parent.length), seen = new Float64Array(p.parent.length).fill(-1);
 		const path = new Int32Array(p.parent.length);
-		const causes = profile.interner(v), threads = new Map();
+		const causes = model.interner(v), threads = new Map();
 		/* numbers of slices, those of one thread two behind those of the last: no call goes on there */
 		let last = -1, now = 0, start = 0, root = 0;
 
 		function enter(t) {
 			const process = p.threads[t].process;
 			if (!threads.has(process))
-				threads.set(process, v.add(profile.PROCESS, process, 0));
-			root = v.add(profile.THREAD, t, threads.get(process));
+				threads.set(process, v.add(model.PROCESS, process, 0));
+			root = v.add(model.THREAD, t, threads.get(process));
 			start = now + 2;
 			last = t;
 		}
@@ -101,26 +103,26 @@ const viewshapes = (() => {
 			while (depth--) {
 				at = path[depth];
 				if (seen[at] < start || seen[at] < now - 1)
-					known[at] = v.add(profile.FUNCTION, p.functionOf[at], to);
+					known[at] = v.add(model.FUNCTION, p.functionOf[at], to);
 				seen[at] = now;
 				to = known[at];
 			}
 			if (!p.running[cause[s]])
-				to = causes(to, profile.CAUSE, cause[s]);
+				to = causes(to, model.CAUSE, cause[s]);
 			v.self[to] += marks[s];
 			v.cpu[to] += p.running[cause[s]] * marks[s];
 			if (v.n > NODES_MAX)
 				return null;
 		}
-		return profile.sum(v);
+		return model.sum(v);
 	}
 
 	/* A call that a thread was in in two neighbouring slices is one. Within a slice the order is not known; where
 	 * there are too many calls, slices become wider: *.slices is how many are one. */
-	function inTime(p, filter) {
-		const order = ordered(p, filter);
+	function inTime(model, filter) {
+		const order = ordered(model, filter);
 		for (let width = 1;; width *= 2) {
-			const v = walk(p, order, width) || (width > p.slices && profile.topDown(filter, 'thread'));
+			const v = walk(model, order, width) || (width > model.p.slices && model.topDown(filter, 'thread'));
 			if (!v)
 				continue;
 			v.slices = width;

@@ -1,0 +1,246 @@
+/* heap_result.c - what the live heap came to: entries of allocations, limits, the manifest. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collect/heap_private.h"
+#include "collect/stack_build.h"
+
+static uint32_t entry_stack(struct stack_build *b, const struct heap_location_key *l)
+{
+	uint32_t stack;
+
+	if (l->name == LOCATION_UNKNOWN)
+		return stack_build_name(b, PROFILE_NO_STACK, "[stack unknown]");
+	stack = stack_build_stack(b, l->node);
+	return stack == PROFILE_NO_STACK ? stack_build_name(b, PROFILE_NO_STACK, "[stack lost]")
+					 : stack;
+}
+
+static struct allocation_sum sum_of(struct highwater_amount a)
+{
+	return (struct allocation_sum){ (uint64_t)a.bytes, (uint64_t)a.count };
+}
+
+/* Live when its process ended, or still now. */
+static struct allocation_sum leaked_of(const struct heap_totals *t)
+{
+	const struct allocation_sum live = sum_of(t->live), left = sum_of(t->leaked);
+
+	return (struct allocation_sum){ live.bytes + left.bytes, live.count + left.count };
+}
+
+int live_heap_entries(struct live_heap *h, struct stack_build *b, struct allocations *a)
+{
+	uint32_t *threads = NULL;
+	int err = thread_table_add(&h->threads, allocations_tree(a), &threads);
+
+	for (uint32_t i = 0; !err && i < h->locations.count; i++) {
+		const struct heap_location_key *l = intern_at(&h->locations, i);
+		const struct heap_totals t = heap_location(h->heap, i);
+		struct allocation_entry e = {
+			.thread = threads[l->thread],
+			.allocator = l->allocator,
+			.peak = sum_of(t.held),
+			.leaked = leaked_of(&t),
+			.allocated = sum_of(t.allocated),
+			.temporary = sum_of(t.temporary),
+			.error_95_bytes = heap_error_95(h->heap, i),
+		};
+
+		if (!e.allocated.count && !e.peak.count && !e.leaked.count)
+			continue;
+		e.stack = entry_stack(b, l);
+		err = e.stack == PROFILE_NO_STACK ? -ENOMEM : allocations_add(a, &e);
+	}
+	free(threads);
+	return err;
+}
+
+/* Everything that makes the sums less than exact: key of the manifest, count, and the sentence. */
+struct fault {
+	const char *key, *limit;
+	uint64_t count;
+};
+
+#define FAULTS 20
+
+static size_t faults_of(const struct live_heap *h, struct fault *f)
+{
+	const struct source_counts c = live_counts(h);
+	const struct heap_counts n = heap_count(h->heap);
+	const struct fault all[] = {
+		{ "lost",
+		  "allocations and frees found no room in the rings of the malloc shim: the "
+		  "observer was too slow; give it a CPU, or sample: --sample-bytes",
+		  c.lost },
+		{ "lost_no_ring",
+		  "allocations and frees of threads that got no ring (more than 240 at once)",
+		  c.lost_no_ring },
+		{ "lost_early", "allocations while the malloc shim was starting", c.lost_early },
+		{ "lost_samples", "samples found no room in the malloc shim's set", c.lost_set },
+		{ "late", "allocations and frees came after their order was given up", c.late },
+		{ "late_after_end", "allocations came of processes that had ended or have no shim",
+		  h->late_after_end },
+		{ "malformed", "rings of the malloc shim that make no sense: they are not read on",
+		  c.malformed },
+		{ "residual", "allocations and frees were offered, and neither read nor lost",
+		  h->residual },
+		{ "regions_refused",
+		  "processes whose malloc shim was not answered: their allocations are missing",
+		  h->regions_refused },
+		{ "refused", "allocations found no room in the observer, or had no sane size",
+		  n.refused },
+		{ "unknown_frees", "frees of addresses that were not live: allocations were missed",
+		  n.unknown_frees },
+		{ "duplicates", "allocations at an address that was live: frees were missed",
+		  n.duplicates },
+		{ "undos_refused", "frees that failed could not be taken back",
+		  n.undos_refused + h->undos_unknown },
+		{ "moves_unknown", "mappings moved by threads that got no ring of their own",
+		  h->moves_unknown },
+		{ "forks_inexact",
+		  "forked processes whose copy of the heap is not as it was at the fork",
+		  h->forks_inexact },
+		{ "checks_wrong", "stacks that the memo had wrong", h->checks_wrong },
+		{ "records_failed", "records found no room in the observer's memory", h->failed },
+	};
+
+	_Static_assert(sizeof(all) / sizeof(all[0]) <= FAULTS, "they fit");
+	memcpy(f, all, sizeof(all));
+	return sizeof(all) / sizeof(all[0]);
+}
+
+bool live_heap_exact(const struct live_heap *h)
+{
+	struct fault faults[FAULTS];
+	size_t count = faults_of(h, faults);
+
+	for (size_t i = 0; i < count; i++)
+		if (faults[i].count)
+			return false;
+	return h->spaces_seen && !h->without_shim && !live_heap_gap_bytes(h);
+}
+
+__attribute__((format(printf, 2, 3))) static void limit_add(json_t *limits, const char *format, ...)
+{
+	char text[640];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	/* names are hostile bytes: what is no UTF-8 is shown as ? */
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	json_array_append_new(limits, json_string(text));
+}
+
+static void limit_shimless(const struct live_heap *h, json_t *limits)
+{
+	char names[LIVE_NAMES * (NAME_BYTES + 2) + 1] = "";
+	size_t length = 0;
+
+	if (!h->without_shim)
+		return;
+	for (size_t i = 0; i < LIVE_NAMES && i < h->without_shim; i++)
+		length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+					   i ? ", " : "", h->without_names[i]);
+	limit_add(limits,
+		  "%s%s: %llu programs without the malloc shim (static, set-uid, musl, or they "
+		  "never allocated): their heap is missing",
+		  names, h->without_shim > LIVE_NAMES ? " and others" : "",
+		  (unsigned long long)h->without_shim);
+}
+
+void live_heap_limits(const struct live_heap *h, json_t *limits)
+{
+	struct fault faults[FAULTS];
+	size_t count = faults_of(h, faults);
+
+	for (size_t i = 0; i < count; i++)
+		if (faults[i].count)
+			limit_add(limits, "heap: %llu %s: see heap.%s",
+				  (unsigned long long)faults[i].count, faults[i].limit,
+				  faults[i].key);
+	if (h->unknown_stacks)
+		limit_add(limits,
+			  "heap: %llu allocations are in [stack unknown]: their bytes are "
+			  "right, records of their stacks were lost",
+			  (unsigned long long)h->unknown_stacks);
+	if (h->problem.text[0])
+		limit_add(limits, "heap: %s", h->problem.text);
+	limit_shimless(h, limits);
+}
+
+static json_t *heap_object(const struct live_heap *h)
+{
+	const struct source_counts c = live_counts(h);
+	const struct {
+		const char *key;
+		uint64_t value;
+	} more[] = {
+		{ "processes", h->spaces_seen },
+		{ "without_shim", h->without_shim },
+		{ "events_offered", c.offered },
+		{ "events_read", c.read },
+		{ "memo_hits", c.hits },
+		{ "traps", c.traps },
+		{ "answers", h->answers },
+		{ "answers_full", h->answers_full },
+		{ "answers_refused", c.refused_answers },
+		{ "samples", c.samples },
+		{ "nested", c.nested },
+		{ "checks", h->checks },
+		{ "forks", h->forks },
+		{ "forks_unused", h->forks_dropped },
+		{ "unknown_stacks", h->unknown_stacks },
+		{ "tokens_unused", h->tokens_dropped },
+	};
+	struct fault faults[FAULTS];
+	size_t count = faults_of(h, faults);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "status",
+			    json_string(live_heap_exact(h)	 ? "exact"
+					: live_heap_gap_bytes(h) ? "sampled"
+								 : "incomplete"));
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		json_object_set_new(o, more[i].key, json_integer((json_int_t)more[i].value));
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(o, faults[i].key, json_integer((json_int_t)faults[i].count));
+	return o;
+}
+
+static json_t *interval_95(const struct live_heap *h)
+{
+	uint64_t peak = live_heap_peak(h, NULL), error = heap_error_95_sum(h->heap);
+
+	if (!live_heap_gap_bytes(h))
+		return json_null();
+	return json_pack("[I,I]", (json_int_t)(peak > error ? peak - error : 0),
+			 (json_int_t)(peak + error));
+}
+
+int live_heap_manifest(const struct live_heap *h, json_t *o)
+{
+	struct allocation_sum allocated = { 0 }, leaked = { 0 };
+
+	for (uint32_t i = 0; i < h->locations.count; i++) {
+		const struct heap_totals t = heap_location(h->heap, i);
+
+		allocated.bytes += (uint64_t)t.allocated.bytes;
+		allocated.count += (uint64_t)t.allocated.count;
+		leaked.bytes += leaked_of(&t).bytes;
+	}
+	json_object_set_new(o, "mode", json_string(live_heap_gap_bytes(h) ? "sampled" : "exact"));
+	json_object_set_new(o, "interval_95", interval_95(h));
+	json_object_set_new(o, "allocated_bytes", json_integer((json_int_t)allocated.bytes));
+	json_object_set_new(o, "allocations", json_integer((json_int_t)allocated.count));
+	json_object_set_new(o, "leaked_bytes", json_integer((json_int_t)leaked.bytes));
+	json_object_set_new(o, "remainder", json_array());
+	return json_object_set_new(o, "heap", heap_object(h)) ? -ENOMEM : 0;
+}
