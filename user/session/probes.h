@@ -39,8 +39,9 @@ void probes_free(struct probes *p); /* NULL is fine; detaches */
 
 /** Attaches; records flow to @fn from now on, within probes_drain(). */
 int probes_attach(struct probes *p, record_fn fn, void *context, struct problem *problem);
-/** The sites of the malloc shim in @path, which is of this run alone. */
-int probes_attach_shim(struct probes *p, const char *path, struct problem *problem);
+/** The sites of the malloc shim in @path, which is of this run alone. Where that cannot be it is a
+ * limit: the shim then hands every call on. 0, -ENOMEM. */
+int probes_attach_shim(struct probes *p, const char *path);
 /** Removes every probe; what is in the ring stays and can be drained. */
 void probes_detach(struct probes *p);
 

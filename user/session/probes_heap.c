@@ -1,7 +1,6 @@
 /* probes_heap.c - the probes at the sites of the malloc shim. */
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <string.h>
 
 #include "session/probes_private.h"
 #include "taskdiag.skel.h"
@@ -13,8 +12,14 @@ const struct heap_part heap_parts[HEAP_PARTS] = {
 	{ "heap_hello", "taskdiag_hello" },
 };
 
-int probes_attach_shim(struct probes *p, const char *path, struct problem *problem)
+static const struct part heap = { "heap_stack", NULL,
+				  "the heap of the command is not observed, only its pages",
+				  USE_RESIDENT };
+
+int probes_attach_shim(struct probes *p, const char *path)
 {
+	if (!p->heap)
+		return probes_limit_add(p, &heap, -EOPNOTSUPP);
 	for (size_t i = 0; i < HEAP_PARTS; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .func_name = heap_parts[i].site);
 		struct bpf_program *program =
@@ -23,10 +28,7 @@ int probes_attach_shim(struct probes *p, const char *path, struct problem *probl
 		    bpf_program__attach_uprobe_opts(program, -1, path, 0, &options);
 
 		if (!link)
-			return problem_set(problem, -errno,
-					   "probe at %s of the malloc shim (%s): %s; without: "
-					   "--resident, or see: taskdiag-bpf doctor",
-					   heap_parts[i].site, path, strerror(errno));
+			return probes_limit_add(p, &heap, -errno);
 		p->links[p->link_count++] = link;
 	}
 	return 0;

@@ -309,7 +309,8 @@ int probes_new(const struct probes_config *config, struct probes **ret, struct p
 	p->profile = config->period_ns > 0;
 	p->stacks = config->stacks;
 	p->resident = config->resident;
-	p->heap = config->heap;
+	/* compare-and-swap in programs, and maps that allocate anywhere */
+	p->heap = config->heap && kernel_type_exists("bpf_mem_alloc");
 	p->by_faults = births_by_faults(config);
 	p->waits = p->profile && config->waits;
 	p->wakes = p->waits && wake_hook_exists(config);

@@ -77,6 +77,7 @@ void rehearse_shim(struct ability *a)
 	struct problem problem = {};
 	struct probes *p = NULL;
 	struct shim *shim = NULL;
+	const char *limit;
 	bool greeted = false;
 	int err = shim_new(&shim, &problem);
 
@@ -85,18 +86,20 @@ void rehearse_shim(struct ability *a)
 	if (!err)
 		err = probes_attach(p, remember, &greeted, &problem);
 	if (!err)
-		err = probes_attach_shim(p, shim_path(shim), &problem);
+		err = probes_attach_shim(p, shim_path(shim));
 	if (!err)
 		err = observe_child(p, shim_path(shim), &problem);
+	limit = p ? probes_limit(p, PROBES_OF_RESIDENT, 0) : NULL;
 	if (!err && greeted) {
 		SAY(a->detail, "a started program has loaded it, and its probes were hit");
 	} else {
 		a->state = ABILITY_LIMITED;
 		SAY(a->detail, "%.255s",
-		    !err	      ? "a program that was started with it was not heard of"
-		    : problem.text[0] ? problem.text
-				      : strerror(-err));
-		SAY(a->remedy, "allocations of commands with --resident do without; uprobes need "
+		    problem.text[0] ? problem.text
+		    : err	    ? strerror(-err)
+		    : limit	    ? limit
+				    : "a program that was started with it was not heard of");
+		SAY(a->remedy, "of commands pages are told, not the heap, which needs Linux 6.1, "
 			       "CONFIG_UPROBES=y and CAP_SYS_ADMIN");
 	}
 	probes_free(p);

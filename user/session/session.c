@@ -187,7 +187,7 @@ static int attach(struct session *s, struct problem *problem)
 	if (!err)
 		err = probes_attach(s->probes, stream_record, &s->stream, problem);
 	if (!err && s->shim)
-		err = probes_attach_shim(s->probes, shim_path(s->shim), problem);
+		err = probes_attach_shim(s->probes, shim_path(s->shim));
 	if (err)
 		return err;
 	for (size_t i = 0; i < s->root_count; i++)
