@@ -386,6 +386,62 @@ static void a_child_of_a_silent_child_has_the_heap_of_its_grandparent(void **sta
 	assert_int_equal(h->log_count, 0);
 }
 
+/* The observer was late: all of it is read at once. */
+static void three_generations_in_one_batch_have_what_they_inherit(void **state)
+{
+	struct region *r = started(PARENT, 1), *child, *grandchild;
+	uint64_t head;
+
+	(void)state;
+	alloc(PARENT, r, 0, 0x1000, 10, STACK_A);
+	alloc(PARENT, r, 0, 0x2000, 200, STACK_A);
+	head = ring_of(r, 0)->head;
+	say_process(EV_PROCESS, CHILD, PARENT);
+	child = forked(2, r, head);
+	greet(CHILD, child);
+	release(child, 0, 0x1000);
+	alloc(CHILD, child, 0, 0x3000, 3000, STACK_B);
+	head = ring_of(child, 0)->head;
+	say_process(EV_PROCESS, GRANDCHILD, CHILD);
+	alloc(CHILD, child, 0, 0x4000, 40000, STACK_B);
+	grandchild = forked(3, child, head);
+	greet(GRANDCHILD, grandchild);
+	release(grandchild, 0, 0x2000);
+	release(grandchild, 0, 0x3000);
+	look();
+	look();
+	look();
+	assert_int_equal(heap_live_bytes(h->heap), 210 + (200 + 3000 + 40000) + 0);
+	live_heap_end(h);
+	assert_int_equal(h->forks, 2);
+	assert_true(live_heap_exact(h));
+}
+
+/* Two threads without a ring of their own: what one frees for a trial stands between the other's.
+ */
+static void an_undo_in_a_borrowed_ring_finds_its_free(void **state)
+{
+	struct region *r = started(PARENT, 1);
+	uint32_t ring = REGION_RINGS - 1;
+
+	(void)state;
+	alloc(PARENT, r, 0, 0x1000, 10, STACK_A);
+	alloc(PARENT, r, 0, 0x2000, 200, STACK_A);
+	put(r, ring, REGION_FREE, 0x1000 | REGION_TENTATIVE, 0, 0);
+	put(r, ring, REGION_FREE, 0x2000 | REGION_TENTATIVE, 0, 0);
+	put(r, ring - 1, REGION_UNDO, 0x1000, 0, 0);
+	look();
+	assert_int_equal(heap_live_bytes(h->heap), 10);
+	put(r, ring, REGION_UNDO, 0x2000, 0, 0);
+	release(r, ring, 0x1000);
+	look();
+	assert_int_equal(heap_live_bytes(h->heap), 200);
+	assert_true(live_heap_exact(h));
+	put(r, ring, REGION_UNDO, 0x5000, 0, 0);
+	look();
+	assert_false(live_heap_exact(h));
+}
+
 static void a_fork_that_only_executes_never_counts(void **state)
 {
 	struct region *r = started(PARENT, 1), *other = make_region(2);
@@ -558,6 +614,8 @@ int main(void)
 		TEST(an_mremap_counts_only_what_was_known_before),
 		TEST(a_fork_copies_what_was_before_it_to_the_byte),
 		TEST(a_child_of_a_silent_child_has_the_heap_of_its_grandparent),
+		TEST(three_generations_in_one_batch_have_what_they_inherit),
+		TEST(an_undo_in_a_borrowed_ring_finds_its_free),
 		TEST(a_fork_that_only_executes_never_counts),
 		TEST(processes_one_after_another_do_not_add_up),
 		TEST(what_an_exec_drops_has_not_leaked),

@@ -25,13 +25,29 @@
 #define SAMPLE_BYTES_MAX (1ULL << 30)
 
 static const enum option_id allowed[] = {
-	OPT_PID,	  OPT_DIAGNOSTICS,  OPT_OUTPUT,
-	OPT_INTERVAL,	  OPT_DURATION,	    OPT_FREQUENCY,
-	OPT_CPU_ONLY,	  OPT_MAX_OVERHEAD, OPT_NATIVE_INTERNALS,
-	OPT_SAMPLE_BYTES, OPT_RESIDENT,	    OPT_MEMRAY_FORMAT,
-	OPT_NO_CHILDREN,  OPT_USER,	    OPT_RING_SIZE,
-	OPT_JSON,	  OPT_QUIET,	    OPT_VERBOSE,
-	OPT_COLOR,	  OPT_HELP,	    OPT_VERSION,
+	OPT_PID,
+	OPT_DIAGNOSTICS,
+	OPT_OUTPUT,
+	OPT_INTERVAL,
+	OPT_DURATION,
+	OPT_FREQUENCY,
+	OPT_CPU_ONLY,
+	OPT_MAX_OVERHEAD,
+	OPT_NATIVE_INTERNALS,
+	OPT_SNAPSHOT_EVERY,
+	OPT_SAMPLE_BYTES,
+	OPT_PYTHON_ALLOCATORS,
+	OPT_RESIDENT,
+	OPT_MEMRAY_FORMAT,
+	OPT_NO_CHILDREN,
+	OPT_USER,
+	OPT_RING_SIZE,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
 	OPT_COUNT,
 };
 
@@ -133,6 +149,7 @@ static int take_allocations(const struct options *o, struct session_options *so,
 	long number = 0;
 
 	so->resident_only = o->value[OPT_RESIDENT] != NULL;
+	so->python_allocators = o->value[OPT_PYTHON_ALLOCATORS] != NULL;
 	if (sample &&
 	    (size_parse(sample, &so->sample_bytes) || so->sample_bytes > SAMPLE_BYTES_MAX))
 		return problem_set(problem, -EINVAL,
@@ -218,6 +235,8 @@ static int take_options(const struct options *o, struct session_options *so, cha
 		err = take_time(o, OPT_INTERVAL, INTERVAL_MIN_NS, &so->interval_ns, problem);
 	if (!err)
 		err = take_time(o, OPT_DURATION, NS_PER_MS, &so->duration_ns, problem);
+	if (!err)
+		err = take_time(o, OPT_SNAPSHOT_EVERY, 100 * NS_PER_MS, &so->snapshot_ns, problem);
 	if (!err)
 		err = take_ring(o, so, problem);
 	if (!err)

@@ -32,9 +32,17 @@ const struct option_row option_rows[OPT_COUNT] = {
 			       "beyond, waits are read from outside" },
 	[OPT_NATIVE_INTERNALS] = { 0, "native-internals", NULL,
 				   "stacks of Python also with the interpreter's own frames" },
+	[OPT_SNAPSHOT_EVERY] = { 0, "snapshot-every", "TIME",
+				 "write what the run has so far to PATH.snapshot-1, -2 and so on; "
+				 "with "
+				 "allocations SIGUSR1 does it, too" },
 	[OPT_SAMPLE_BYTES] = { 0, "sample-bytes", "SIZE",
 			       "of a started command's heap look at one allocation in so many "
 			       "bytes, such as 512K (default: at each)" },
+	[OPT_PYTHON_ALLOCATORS] = { 0, "python-allocators", NULL,
+				    "of a started command: see each small object of CPython, not "
+				    "the arenas "
+				    "that they are in (PYTHONMALLOC=malloc)" },
 	[OPT_MEMRAY_FORMAT] = { 0, "memray-format", "NUMBER",
 				"of memray.bin: 11 (memray 1.11 to 1.18), 12 (1.19) or 13 (1.20); "
 				"default: what the installed memray reads, else 13" },

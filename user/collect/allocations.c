@@ -61,6 +61,8 @@ void allocations_collector_sample(void *self, const struct sample_header *h)
 	struct allocations_collector *c = self;
 
 	resident_sample(c->resident, h);
+	if (c->heap)
+		live_heap_sample(c->heap, h);
 }
 
 unsigned allocations_collector_shift(void *self)
@@ -90,7 +92,7 @@ void allocations_collector_totals(void *self, uint64_t peak_bytes, uint64_t peak
 
 	(void)epoch;
 	resident_end(c->resident, peak_bytes, peak_ns);
-	if (c->heap)
+	if (c->heap && !c->o->snapshot)
 		live_heap_end(c->heap);
 }
 

@@ -26,6 +26,7 @@ struct observation {
 	uint64_t start_ns; /* time 0 of every artifact */
 	uint64_t start_utc_ns;
 	uint64_t end_ns; /* 0 while it runs */
+	bool snapshot; /* it runs on: this is a copy, what is shared with the task is not touched */
 	uint64_t interval_ns;
 	uint64_t tick; /* number of the current tick, from 1 */
 	uint64_t tick_ns;
@@ -48,6 +49,7 @@ struct observation {
 	struct unwinder *unwinder;
 	struct inspect *inspect;
 	bool heap;		/* a started command carries the malloc shim */
+	bool python_allocators; /* its CPython asks malloc for every object */
 	bool heap_oracle;	/* of which every allocation traps: a test */
 	uint64_t sample_bytes;	/* mean distance of its samples; 0: every allocation */
 	unsigned memray_format; /* of memray.bin; 0: none is installed, the newest */

@@ -201,6 +201,12 @@ void live_heap_end(struct live_heap *h)
 		live_space_free(h, h->spaces);
 }
 
+void live_heap_sample(struct live_heap *h, const struct sample_header *s)
+{
+	if (s->type == SAMPLE_TASK && s->size == sizeof(struct task_sample))
+		h->curve.rss_bytes = ((const struct task_sample *)s)->rss_bytes;
+}
+
 bool live_heap_any(const struct live_heap *h)
 {
 	return h->spaces_seen > 0;

@@ -23,6 +23,8 @@ void live_heap_free(struct live_heap *h);		      /* NULL is fine */
 
 /** EV_REGION, EV_HEAP_*, EV_PROCESS, EV_EXEC, EV_EXIT, EV_IMAGE_END. */
 void live_heap_record(struct live_heap *h, const struct event_header *e);
+/** SAMPLE_TASK: the RSS beside it. */
+void live_heap_sample(struct live_heap *h, const struct sample_header *s);
 
 /** True: rings have been marked, the ring buffer is to be drained, and then live_heap_take(). */
 bool live_heap_mark(struct live_heap *h);

@@ -110,6 +110,7 @@ static void apply(struct live_heap *h, struct live_space *s, struct live_ring *r
 	}
 	live_log_add(h, s, c);
 	live_change_copy(h, s->number, c);
+	live_curve_see(&h->curve, c->time_ns, heap_live_bytes(h->heap), 0);
 	if (c->kind == REGION_ALLOC && s->tentative) /* it is free again: no undo follows */
 		live_tentative_take(s, c->address, &(struct heap_taken){ 0 });
 	if (c->tentative && is_borrowed(c->ring))

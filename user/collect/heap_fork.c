@@ -126,8 +126,6 @@ void live_fork_begin(struct live_heap *h, struct live_process *child, struct liv
 {
 	struct live_space *s = parent->space;
 
-	if (s && s->fork)
-		live_fork_count(h, s, s->born_ns);
 	if (s)
 		child->fork = fork_of_space(h, s);
 	else if (parent->fork)
@@ -150,18 +148,29 @@ struct live_fork *live_fork_late(struct live_heap *h, const struct source *child
 	return f;
 }
 
+static struct live_fork *older(struct live_fork *a, struct live_fork *b)
+{
+	if (!b || !b->copy_of)
+		return a;
+	return !a || b->number < a->number ? b : a;
+}
+
+/* What a child copies may itself be a copy that is to be made: the older first. */
 void live_forks_copy(struct live_heap *h)
 {
 	struct live_process *p, *next;
+	struct live_fork *first;
 
-	if (!h->copies_wanted)
-		return;
-	HASH_ITER (hh, h->processes, p, next)
-		if (p->fork)
-			copy_make(h, p->fork);
-	for (struct live_space *s = h->spaces; s; s = s->next)
-		if (s->fork)
-			copy_make(h, s->fork);
+	while (h->copies_wanted) {
+		first = NULL;
+		HASH_ITER (hh, h->processes, p, next)
+			first = older(first, p->fork);
+		for (struct live_space *s = h->spaces; s; s = s->next)
+			first = older(first, s->fork);
+		if (!first)
+			return;
+		copy_make(h, first);
+	}
 }
 
 static void fork_free(struct live_heap *h, struct live_fork *f)
@@ -186,9 +195,15 @@ void live_fork_count(struct live_heap *h, struct live_space *s, uint64_t time_ns
 	const struct live_log *log = f->log;
 
 	copy_make(h, f);
-	for (size_t i = f->from; log && i < log->count; i++)
-		if (log->changes[i].head <= s->source->parent_heads[log->changes[i].ring])
-			live_change_copy(h, f->number, &log->changes[i]);
+	for (size_t i = f->from; log && i < log->count; i++) {
+		struct live_change c = log->changes[i];
+
+		if (c.head > s->source->parent_heads[c.ring])
+			continue;
+		live_change_copy(h, f->number, &c);
+		c.head = 0; /* a child that it has forked since has it, too */
+		live_log_add(h, s, &c);
+	}
 	if (heap_fork_count(h->heap, f->number, time_ns))
 		f->inexact = true;
 	if (f->parent_id != s->source->parent_id || (!h->o->sample_bytes && (!log || log->cut)))

@@ -15,6 +15,7 @@
 #include "aggregate/intern.h"
 #include "bpf/heap.h"
 #include "collect/heap.h"
+#include "collect/live_curve.h"
 #include "collect/regions.h"
 #include "collect/stacks.h"
 #include "collect/thread_table.h"
@@ -125,6 +126,7 @@ struct live_heap {
 	uint64_t gap_bytes; /* the largest that was told */
 	bool wanted;	    /* something is to be read before the next 50 ms are over */
 	bool ended;
+	struct live_curve curve;
 	struct source_counts sums; /* of sources that were removed */
 	uint64_t regions_seen, regions_refused, spaces_seen, residual;
 	uint64_t forks, forks_inexact, forks_dropped;

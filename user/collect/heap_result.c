@@ -56,7 +56,7 @@ int live_heap_entries(struct live_heap *h, struct stack_build *b, struct allocat
 		err = e.stack == PROFILE_NO_STACK ? -ENOMEM : allocations_add(a, &e);
 	}
 	free(threads);
-	return err;
+	return err ? err : live_curve_add(&h->curve, h->o->start_ns, a);
 }
 
 /* Everything that makes the sums less than exact: key of the manifest, count, and the sentence. */
@@ -183,6 +183,7 @@ static json_t *heap_object(const struct live_heap *h)
 		const char *key;
 		uint64_t value;
 	} more[] = {
+		{ "python_allocators", h->o->python_allocators },
 		{ "processes", h->spaces_seen },
 		{ "without_shim", h->without_shim },
 		{ "events_offered", c.offered },

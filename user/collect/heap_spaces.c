@@ -72,9 +72,9 @@ struct live_space *live_space_of(struct live_heap *h, const struct live_process 
 
 static uint64_t due(const struct live_space *s)
 {
-	if (s->gone)
+	if (s->gone || s->fork) /* a fork begins with its first event, see live_told() */
 		return UINT64_MAX;
-	return s->fork ? s->born_ns : s->at_ns ? s->at_ns : UINT64_MAX;
+	return s->at_ns ? s->at_ns : UINT64_MAX;
 }
 
 static struct live_space *first_due(struct live_heap *h)
@@ -105,10 +105,7 @@ static void space_ends(struct live_heap *h, struct live_space *s)
 
 static void carry_out(struct live_heap *h, struct live_space *s)
 {
-	if (s->fork)
-		live_fork_count(h, s, s->born_ns);
-	else
-		space_ends(h, s);
+	space_ends(h, s);
 	first_due(h);
 }
 
@@ -124,7 +121,7 @@ static bool is_read(const struct live_space *s)
  * the looks at both clocks: no space ends before its last event. */
 static bool ends_later(const struct live_heap *h, const struct live_space *s)
 {
-	return !s->fork && !h->o->sample_bytes && s->marks < PATIENCE_MARKS && !is_read(s);
+	return !h->o->sample_bytes && s->marks < PATIENCE_MARKS && !is_read(s);
 }
 
 void live_spaces_until(struct live_heap *h, uint64_t time_ns)
@@ -252,13 +249,25 @@ static bool is_settled(const struct live_space *s)
 {
 	if (s->marks >= PATIENCE_MARKS)
 		return true;
-	return s->marks >= 2 && (s->fork || is_read(s));
+	return s->marks >= 2 && is_read(s);
+}
+
+/* All that its parent has told before the fork is known. */
+static bool fork_is_settled(const struct live_heap *h, const struct live_space *s)
+{
+	const struct source *parent = regions_find(h->regions, s->source->parent_id);
+
+	return s->marks >= PATIENCE_MARKS ||
+	       (s->marks >= 2 && (!parent || regions_read_to(parent, s->source->parent_heads)));
 }
 
 void live_spaces_settle(struct live_heap *h, bool all)
 {
 	struct live_space *s, *next;
 
+	for (s = h->spaces; s; s = s->next)
+		if (s->fork && (all || fork_is_settled(h, s)))
+			live_fork_count(h, s, s->born_ns);
 	while ((s = first_due(h)) && (all || is_settled(s)))
 		carry_out(h, s);
 	for (s = h->spaces; s; s = next) {

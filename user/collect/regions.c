@@ -184,6 +184,19 @@ void regions_remove(struct regions *r, struct source *s)
 	tracked_free(t);
 }
 
+bool regions_read_to(const struct source *s, const uint64_t heads[REGION_RINGS])
+{
+	const struct tracked *t = (const struct tracked *)s;
+
+	for (uint32_t i = 0; i < REGION_RINGS; i++) {
+		const struct ring *ring = t->rings[i];
+
+		if (heads[i] && (!ring || (!ring->malformed && ring->tail < heads[i])))
+			return false;
+	}
+	return true;
+}
+
 int regions_answer(struct source *s, const struct region_answer *answer)
 {
 	struct tracked *t = tracked_of(s);

@@ -81,6 +81,9 @@ void regions_gone(struct source *s);
 /** True: all that was marked of it has been told. What is left is above the horizon. */
 bool regions_drained(const struct source *s);
 
+/** True: of every ring all below @heads has been told, or never will be. */
+bool regions_read_to(const struct source *s, const uint64_t heads[REGION_RINGS]);
+
 /** Hands an answer to the memo of the ring that the token names. 0; -ENOSPC: the box is full, it
  * is not given; -EINVAL: no ring that was ever claimed, or too many pairs. */
 int regions_answer(struct source *s, const struct region_answer *answer);

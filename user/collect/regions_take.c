@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CLOCK_TRIES 3
+
 /* What a shim is about to write below now is visible after this. The 1 ms is for kernels before
  * 4.16: store buffers drain in less. */
 static void see_what_was_begun(const struct regions *r)
@@ -27,10 +29,28 @@ static void start_to_count(struct tracked *t)
 	t->order = (struct order){ 0 };
 }
 
+/* Both clocks at one moment: where we were interrupted between the looks, at another one. */
+static void note_pair(struct clock_pairs *pairs)
+{
+	uint64_t before, after, boot_ns, width = UINT64_MAX;
+	struct clock_pair best = {};
+
+	for (int i = 0; i < CLOCK_TRIES; i++) {
+		before = tsc_now();
+		boot_ns = clock_boot_ns();
+		after = tsc_now();
+		if (after - before >= width)
+			continue;
+		width = after - before;
+		best = (struct clock_pair){ before + width / 2, boot_ns };
+	}
+	clock_pairs_add(pairs, best.stamp, best.boot_ns);
+}
+
 static void note_clocks(struct regions *r)
 {
 	r->order.now = tsc_now();
-	clock_pairs_add(&r->pairs, r->order.now, clock_boot_ns());
+	note_pair(&r->pairs);
 	for (size_t i = 0; i < r->count; i++) {
 		struct tracked *t = r->sources[i];
 

@@ -9,6 +9,7 @@
 
 #include "aggregate/intern.h"
 #include "aggregate/pages.h"
+#include "collect/live_curve.h"
 #include "collect/resident.h"
 #include "collect/thread_table.h"
 
@@ -50,6 +51,7 @@ struct resident {
 	struct found *founds;
 	uint64_t births, stackless, failed;
 	uint64_t page_bytes, rss_pages;
+	struct live_curve curve;	      /* of RSS */
 	uint64_t peak_bytes, peak_ns;	      /* of the kernel's own count */
 	uint64_t end_pages, phantom, unowned; /* of the scan at the end, sampled ones scaled */
 	bool end_scan;

@@ -42,7 +42,7 @@ int resident_entries(struct resident *r, struct stack_build *b, struct allocatio
 		err = e.stack == PROFILE_NO_STACK ? -ENOMEM : allocations_add(a, &e);
 	}
 	free(threads);
-	return err;
+	return err ? err : live_curve_add(&r->curve, r->o->start_ns, a);
 }
 
 static uint64_t attributed(const struct resident *r, bool before)

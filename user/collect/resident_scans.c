@@ -45,13 +45,20 @@ static void scan_before(struct resident *r, const struct process_sample *p)
 		r->scan_err = err;
 }
 
+static void on_task(struct resident *r, const struct task_sample *t)
+{
+	r->rss_pages = t->rss_bytes / r->page_bytes;
+	r->curve.rss_bytes = t->rss_bytes;
+	live_curve_see(&r->curve, t->time_ns, t->rss_bytes, t->interval_peak_bytes);
+}
+
 void resident_sample(struct resident *r, const struct sample_header *h)
 {
 	const struct process_sample *p = (const struct process_sample *)h;
 	struct found *f;
 
 	if (h->type == SAMPLE_TASK && h->size == sizeof(struct task_sample))
-		r->rss_pages = ((const struct task_sample *)h)->rss_bytes / r->page_bytes;
+		on_task(r, (const struct task_sample *)h);
 	if (h->type != SAMPLE_PROCESS || h->size != sizeof(*p) || !p->image || r->o->end_ns)
 		return;
 	HASH_FIND(hh, r->founds, &p->tgid, sizeof(p->tgid), f);

@@ -124,6 +124,16 @@ char *fact_alloc_peak(const struct run *r, const struct allocations *a)
 	return n < 0 ? NULL : text;
 }
 
+/* In CPython's arenas, and the run was not asked to show them. */
+static bool small_objects_hide(const struct run *r, const struct allocations *a)
+{
+	json_t *heap = json_object_get(told_of(r, a), "heap"),
+	       *each = json_object_get(heap, "python_allocators");
+
+	return allocations_facts(a)->python && !allocations_facts(a)->resident && each &&
+	       !json_integer_value(each);
+}
+
 char *fact_alloc_remainder(const struct run *r, const struct allocations *a)
 {
 	json_t *named = json_object_get(told_of(r, a), "remainder"), *part;
@@ -149,6 +159,11 @@ char *fact_alloc_remainder(const struct run *r, const struct allocations *a)
 	}
 	if (rest >= 1)
 		fprintf(f, "%s%s of unknown origin", separator, fact_bytes(rest).s);
+	if (small_objects_hide(r, a))
+		fprintf(f,
+			"%sPython objects up to 512 bytes are in arenas, told where a new one was "
+			"needed; --python-allocators shows each",
+			ftell(f) ? "; " : "");
 	return fclose(f) ? NULL : take_ptr(text);
 }
 

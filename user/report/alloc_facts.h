@@ -27,8 +27,8 @@ char *fact_alloc_total(const struct run *r, const struct allocations *a, enum al
  * s, 12,345 allocations". */
 char *fact_alloc_peak(const struct run *r, const struct allocations *a);
 
-/** What the peak holds beyond the entries: "not in it: 12.0 MiB before the observation"; "" when
- * there is none. */
+/** What the peak holds beyond the entries: "not in it: 12.0 MiB before the observation", and that
+ * small objects of Python hide in arenas; "": neither. */
 char *fact_alloc_remainder(const struct run *r, const struct allocations *a);
 
 /** The one line for a run without them (@resident: without those of resident pages): what is

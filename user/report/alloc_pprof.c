@@ -73,6 +73,9 @@ static int read_comment(struct pprof_reader *r, const char *comment,
 	value = value_of(comment, "exact");
 	if (value)
 		facts->exact = !strcmp(value, "true");
+	value = value_of(comment, "python");
+	if (value)
+		facts->python = !strcmp(value, "true");
 	value = value_of(comment, "peak_s");
 	seconds = value ? strtod(value, NULL) : 0;
 	if (seconds > 0 && seconds < SECONDS_MAX)

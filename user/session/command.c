@@ -25,7 +25,7 @@ struct command {
 };
 
 static void child_run(char *const argv[], const struct identity *user, const sigset_t *mask,
-		      const char *preload, int gate, int failure)
+		      const struct shim *shim, int gate, int failure)
 {
 	char go;
 	int err;
@@ -36,8 +36,8 @@ static void child_run(char *const argv[], const struct identity *user, const sig
 	prctl(PR_SET_PDEATHSIG, 0);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	err = identity_become(user);
-	if (!err && preload)
-		err = shim_preload(preload);
+	if (!err && shim)
+		err = shim_environment(shim);
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
@@ -48,7 +48,7 @@ static void child_run(char *const argv[], const struct identity *user, const sig
 }
 
 int command_new(char *const argv[], const struct identity *user, const sigset_t *mask, bool hold,
-		const char *preload, struct command **ret, struct problem *problem)
+		const struct shim *shim, struct command **ret, struct problem *problem)
 {
 	int gate[2] = { -1, -1 }, failure[2] = { -1, -1 };
 	struct command *c = calloc(1, sizeof(*c));
@@ -60,7 +60,7 @@ int command_new(char *const argv[], const struct identity *user, const sigset_t 
 		c->pid = fork();
 	if (c->pid == 0) {
 		close(gate[1]);
-		child_run(argv, user, mask, preload, gate[0], failure[1]);
+		child_run(argv, user, mask, shim, gate[0], failure[1]);
 	}
 	c->gate = gate[1];
 	c->failure = failure[0];

@@ -10,12 +10,13 @@
 #include "lib/problem.h"
 
 struct command;
+struct shim;
 
 /** Forks; the child waits. @argv is borrowed. The child gets the signal mask @mask. @hold: it is to
- * be stopped right after its exec, if we may: see command_will_hold(). @preload: path of the malloc
- * shim that it is to load, or NULL. */
+ * be stopped right after its exec, if we may: see command_will_hold(). @shim: that it is to load,
+ * borrowed; or NULL. */
 int command_new(char *const argv[], const struct identity *user, const sigset_t *mask, bool hold,
-		const char *preload, struct command **ret, struct problem *problem);
+		const struct shim *shim, struct command **ret, struct problem *problem);
 /** It will stop after its exec, and run on with command_continue() only. */
 bool command_will_hold(const struct command *c);
 /** Kills the child if it has not been let go (it has executed nothing yet). NULL is fine. */

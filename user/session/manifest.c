@@ -160,6 +160,7 @@ static json_t *ledger_json(const struct session *s)
 	json_object_set_new(notes, "walks_without_slot", json_integer(s->drops[DROP_SLOTS_FULL]));
 	json_object_set_new(notes, "foreign_pages", json_integer(s->drops[NOTE_FOREIGN_PAGES]));
 	json_object_set_new(notes, "samples_failed", json_integer(s->samples_failed));
+	json_object_set_new(notes, "snapshots_skipped", json_integer(s->snapshots_skipped));
 	json_object_set_new(ledger, "notes", notes);
 	return ledger;
 }

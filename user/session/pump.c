@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "session/snapshot.h"
 #include "session/state.h"
 #include "unwind/unwinder.h"
 
@@ -17,7 +18,15 @@
 #define GAP_MIN_NS (50 * NS_PER_MS) /* shorter ones are the scheduler's everyday */
 
 /* What an epoll event is about; FROM_PID and above: pidfd number data - FROM_PID. */
-enum from { FROM_RING, FROM_TIMER, FROM_SIGNAL, FROM_UNWINDER, FROM_PROFILE, FROM_PID };
+enum from {
+	FROM_RING,
+	FROM_TIMER,
+	FROM_SIGNAL,
+	FROM_UNWINDER,
+	FROM_PROFILE,
+	FROM_SNAPSHOT,
+	FROM_PID
+};
 
 static const int stopping_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 static const int forwarded_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
@@ -72,6 +81,22 @@ static int open_timer(struct session *s)
 	return watch(s, s->timer, FROM_TIMER);
 }
 
+static int open_snapshots(struct session *s)
+{
+	uint64_t every = s->options.snapshot_ns;
+	struct itimerspec when = {
+		.it_value = { .tv_sec = every / NS_PER_S, .tv_nsec = every % NS_PER_S },
+		.it_interval = { .tv_sec = every / NS_PER_S, .tv_nsec = every % NS_PER_S },
+	};
+
+	if (!every)
+		return 0;
+	s->snapshot_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->snapshot_timer < 0 || timerfd_settime(s->snapshot_timer, 0, &when, NULL))
+		return -errno;
+	return watch(s, s->snapshot_timer, FROM_SNAPSHOT);
+}
+
 static int open_signals(struct session *s)
 {
 	sigset_t set;
@@ -91,6 +116,8 @@ int pump_open(struct session *s, struct problem *problem)
 	err = s->epoll < 0 ? -errno : open_timer(s);
 	if (!err)
 		err = open_signals(s);
+	if (!err)
+		err = open_snapshots(s);
 	if (!err)
 		err = watch(s, probes_ring_fd(s->probes), FROM_RING);
 	if (!err && s->o.unwinder)
@@ -154,6 +181,13 @@ static void take_tick(struct session *s)
 	status_show(s);
 }
 
+/* All that is known by now is in it. */
+static void take_snapshot(struct session *s)
+{
+	pump_drain(s);
+	snapshot_begin(s);
+}
+
 static void on_timer(struct session *s)
 {
 	uint64_t expirations;
@@ -176,8 +210,11 @@ static void on_signal(struct session *s)
 
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
+			snapshot_reap(s);
 			if (s->command && !command_reap(s->command, &s->status))
 				s->stop = STOP_ENDED;
+		} else if (info.ssi_signo == SIGUSR1 && s->resident) {
+			take_snapshot(s);
 		} else if (!s->command) {
 			if (is_stopping(info.ssi_signo))
 				s->stop = STOP_USER;
@@ -197,6 +234,8 @@ static void on_root_ended(struct session *s, size_t i)
 
 static void dispatch(struct session *s, uint64_t from)
 {
+	uint64_t beats;
+
 	switch (from) {
 	case FROM_RING:
 		pump_drain(s);
@@ -210,6 +249,10 @@ static void dispatch(struct session *s, uint64_t from)
 	case FROM_UNWINDER:
 		probes_drain(s->probes); /* processes are known before their mappings change */
 		unwinder_pump(s->o.unwinder);
+		break;
+	case FROM_SNAPSHOT:
+		if (read(s->snapshot_timer, &beats, sizeof(beats)) == sizeof(beats))
+			take_snapshot(s);
 		break;
 	case FROM_PROFILE:
 		profiling_beat(s);

@@ -25,20 +25,20 @@ static void remember(void *context, const void *record, size_t bytes)
 		*greeted |= h->type == EV_REGION;
 }
 
-static void child_run(const char *path, int gate)
+static void child_run(const struct shim *shim, int gate)
 {
 	char *const argv[] = { "taskdiag-bpf", "--version", NULL };
 	char go;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (read(gate, &go, 1) != 1 || shim_preload(path) || !freopen("/dev/null", "w", stdout))
+	if (read(gate, &go, 1) != 1 || shim_environment(shim) || !freopen("/dev/null", "w", stdout))
 		_exit(0);
 	setenv("TASKDIAG_SHIM", SETTINGS, 1);
 	execv("/proc/self/exe", argv);
 	_exit(0);
 }
 
-static int observe_child(struct probes *p, const char *path, struct problem *problem)
+static int observe_child(struct probes *p, const struct shim *shim, struct problem *problem)
 {
 	struct root root = { .armed = 1 };
 	uint64_t seen = 0;
@@ -50,7 +50,7 @@ static int observe_child(struct probes *p, const char *path, struct problem *pro
 	pid = fork();
 	if (pid == 0) {
 		close(gate[1]);
-		child_run(path, gate[0]);
+		child_run(shim, gate[0]);
 	}
 	close(gate[0]);
 	err = pid < 0 ? -errno : 0;
@@ -79,7 +79,7 @@ void rehearse_shim(struct ability *a)
 	struct shim *shim = NULL;
 	const char *limit;
 	bool greeted = false;
-	int err = shim_new(&shim, &problem);
+	int err = shim_new(false, &shim, &problem);
 
 	if (!err)
 		err = probes_new(&config, &p, &problem);
@@ -88,7 +88,7 @@ void rehearse_shim(struct ability *a)
 	if (!err)
 		err = probes_attach_shim(p, shim_path(shim));
 	if (!err)
-		err = observe_child(p, shim_path(shim), &problem);
+		err = observe_child(p, shim, &problem);
 	limit = p ? probes_limit(p, PROBES_OF_RESIDENT, 0) : NULL;
 	if (!err && greeted) {
 		SAY(a->detail, "a started program has loaded it, and its probes were hit");

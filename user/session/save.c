@@ -6,8 +6,8 @@
 
 #include "session/state.h"
 
-static int write_all(struct session *s, struct rundir *r, session_extra_fn extra,
-		     struct problem *problem)
+int session_write(struct session *s, struct rundir *r, session_extra_fn extra,
+		  struct problem *problem)
 {
 	/* already now: a report of the run lists what there is */
 	int err = json_object_set(s->manifest, "artifacts", rundir_artifacts(r)) ? -ENOMEM : 0;
@@ -30,7 +30,7 @@ static int write_elsewhere(struct session *s, const char *place, session_extra_f
 		return -EINVAL;
 	err = rundir_new(path, &s->options.owner, &r, &ignored);
 	if (!err)
-		err = write_all(s, r, extra, &ignored);
+		err = session_write(s, r, extra, &ignored);
 	if (err) {
 		rundir_free(r);
 		return err;
@@ -51,7 +51,7 @@ int session_save(struct session *s, session_extra_fn extra, const char **ret_pat
 	if (!s->manifest)
 		return problem_set(problem, -ENOMEM, "write the run directory: %s",
 				   strerror(ENOMEM));
-	err = write_all(s, s->rundir, extra, problem);
+	err = session_write(s, s->rundir, extra, problem);
 	for (size_t i = 0; err && i < sizeof(places) / sizeof(places[0]); i++) {
 		if (write_elsewhere(s, places[i], extra))
 			continue;

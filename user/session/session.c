@@ -12,6 +12,7 @@
 
 #include "lib/clock.h"
 #include "session/pump.h"
+#include "session/snapshot.h"
 #include "collect/stacks.h"
 #include "session/state.h"
 #include "session/target.h"
@@ -87,11 +88,11 @@ static bool wants_heap(const struct session *s)
 static int hold_command(struct session *s, struct problem *problem)
 {
 	const char *slash = strrchr(s->options.argv[0], '/');
-	int err = wants_heap(s) ? shim_new(&s->shim, problem) : 0;
+	int err = wants_heap(s) ? shim_new(s->options.python_allocators, &s->shim, problem) : 0;
 
 	if (!err)
 		err = command_new(s->options.argv, &s->options.user, &s->mask, wants_stacks(s),
-				  s->shim ? shim_path(s->shim) : NULL, &s->command, problem);
+				  s->shim, &s->command, problem);
 	if (err)
 		return err;
 	s->roots[s->root_count++] = command_pid(s->command);
@@ -139,6 +140,7 @@ static int find_collectors(struct session *s)
 	s->o.memray_format = s->options.memray_format;
 	s->o.sample_bytes = s->options.sample_bytes;
 	s->o.heap = s->shim != NULL;
+	s->o.python_allocators = s->options.python_allocators;
 	s->o.heap_oracle = getenv("TASKDIAG_HEAP_ORACLE") != NULL;
 	if (wants_stacks(s)) {
 		s->o.stacks = task_stacks_new(&s->o);
@@ -257,6 +259,7 @@ int session_new(const struct session_options *options, struct session **ret, int
 		return -ENOMEM;
 	s->options = *options;
 	s->epoll = s->timer = s->signals = s->profile_timer = s->status = -1;
+	s->snapshot_timer = -1;
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		s->pidfds[i] = -1;
 	s->stream.o = &s->o;
@@ -293,6 +296,8 @@ void session_free(struct session *s)
 		close(s->epoll);
 	if (s->timer >= 0)
 		close(s->timer);
+	if (s->snapshot_timer >= 0)
+		close(s->snapshot_timer);
 	if (s->signals >= 0)
 		close(s->signals);
 	json_decref(s->manifest);
@@ -318,10 +323,20 @@ void session_last_state(void *context, const void *record, size_t bytes)
 			s->stream.collectors[i]->record(s->stream.selves[i], record);
 }
 
-void session_finish(struct session *s)
+void session_totals(struct session *s)
 {
 	uint64_t peak_bytes, peak_ns;
 
+	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->totals)
+			s->stream.collectors[i]->totals(s->stream.selves[i], peak_bytes, peak_ns,
+							s->o.epoch);
+}
+
+void session_finish(struct session *s)
+{
+	snapshot_wait(s);
 	status_clear(s);
 	probes_detach(s->probes);
 	probes_drain(s->probes);
@@ -333,11 +348,7 @@ void session_finish(struct session *s)
 	s->o.lost_marks = s->drops[NOTE_LOST_MARKS];
 	s->o.probe_missed = probes_missed(s->probes);
 	probes_images(s->probes, session_last_state, s);
-	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
-	for (size_t i = 0; s->stream.collectors[i]; i++)
-		if (s->stream.collectors[i]->totals)
-			s->stream.collectors[i]->totals(s->stream.selves[i], peak_bytes, peak_ns,
-							s->o.epoch);
+	session_totals(s);
 	pump_release_signals();
 }
 

@@ -34,6 +34,8 @@ struct session_options {
 	bool cpu_only;		/* the profile leaves waits away */
 	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
 	uint64_t sample_bytes;	/* of the heap: mean distance of samples; 0: every allocation */
+	uint64_t snapshot_ns;	/* between two snapshots; 0: only by SIGUSR1 */
+	bool python_allocators; /* a command's CPython asks malloc for every object */
 	bool resident_only;	/* allocations without the malloc shim */
 	bool native_internals;	/* the interpreter's own frames are shown */
 	bool follow_children;

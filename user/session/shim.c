@@ -18,6 +18,7 @@
 struct shim {
 	char directory[64];
 	char path[96];
+	bool python_allocators;
 };
 
 /* Not /run, which is commonly mounted noexec. */
@@ -67,13 +68,14 @@ static int copy_make(struct shim *s, const char *place)
 	return err;
 }
 
-int shim_new(struct shim **ret, struct problem *problem)
+int shim_new(bool python_allocators, struct shim **ret, struct problem *problem)
 {
 	struct shim *s = calloc(1, sizeof(*s));
 	int err = -ENOENT;
 
 	if (!s)
 		return -ENOMEM;
+	s->python_allocators = python_allocators;
 	for (size_t i = 0; err && i < sizeof(places) / sizeof(places[0]); i++)
 		err = copy_make(s, places[i]);
 	if (err) {
@@ -101,14 +103,16 @@ const char *shim_path(const struct shim *s)
 	return s->path;
 }
 
-int shim_preload(const char *path)
+int shim_environment(const struct shim *s)
 {
 	const char *others = getenv("LD_PRELOAD");
 	_cleanup_free_ char *all = NULL;
 
-	if (asprintf(&all, "%s%s%s", path, others && *others ? ":" : "", others ?: "") < 0) {
+	if (asprintf(&all, "%s%s%s", s->path, others && *others ? ":" : "", others ?: "") < 0) {
 		all = NULL;
 		return -ENOMEM;
 	}
+	if (s->python_allocators && setenv("PYTHONMALLOC", "malloc", 1))
+		return -errno;
 	return setenv("LD_PRELOAD", all, 1) ? -errno : 0;
 }

@@ -27,6 +27,9 @@ struct session {
 	char *command_line; /* hostile */
 	int status;	    /* of the command; -1: none or not ended */
 	int epoll, timer, signals;
+	int snapshot_timer; /* of --snapshot-every; -1 */
+	pid_t snapshot_pid; /* that is being written; 0: none */
+	unsigned snapshots, snapshots_skipped;
 	int profile_timer; /* the brake's, or ticks of the profile from outside; -1 */
 	int nice;	   /* of our caller, for the end of a profile */
 	uint64_t brake_ns; /* the switches were counted then */
@@ -44,6 +47,11 @@ struct session {
 
 /* A record_fn: what is still there at the end, as a record that is none of the ledger's. */
 void session_last_state(void *context, const void *record, size_t bytes);
+/** Hands the kernel's last word to the collectors. (session.c) */
+void session_totals(struct session *s);
+/** Writes all artifacts and commits. (save.c) */
+int session_write(struct session *s, struct rundir *r, session_extra_fn extra,
+		  struct problem *problem);
 /** manifest.json but for its artifacts; NULL: no memory. (manifest.c) */
 json_t *session_manifest(struct session *s);
 
