@@ -23,7 +23,7 @@ endif
 WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
 CPPFLAGS += -D_GNU_SOURCE -DTASKDIAG_VERSION='"$(VERSION)"' -I. -Iuser -I$(BUILD)
 COMPILE   = $(CC) -std=gnu17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LIBS     := -lbpf -lelf -ldw -lz -llzma -liberty -lseccomp -ljansson -lmd -lm
+LIBS     := -lbpf -linih -lelf -ldw -lz -llzma -liberty -lseccomp -ljansson -lmd -lm
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
@@ -39,7 +39,7 @@ TARGETS     := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(wildcard tests/
 SHIM_TARGETS := $(addprefix $(BUILD)/targets/shim/,known pass forks signals corners bump.so plugins/shim_plugin.so) $(BUILD)/shim_observer
 # one source, several ways to build it
 VARIANTS := $(addprefix $(BUILD)/targets/profile_,static staticpie nocfi framepointer debugframe)
-PLUGINS  := $(addprefix $(BUILD)/targets/profile_,plugin_a.so plugin_b.so plt.so)
+PLUGINS  := $(addprefix $(BUILD)/targets/profile_,plugin_a.so plugin_b.so plt.so) $(addprefix $(BUILD)/targets/heap_survival_from_,a.so b.so)
 MUSL     := $(if $(shell command -v musl-gcc),$(BUILD)/targets/profile_musl)
 NO_CFI   := -fno-asynchronous-unwind-tables -fno-unwind-tables
 TARGETS  += $(VARIANTS) $(PLUGINS) $(MUSL) $(BUILD)/targets/profile_exceptions $(BUILD)/unwind_compare
@@ -76,7 +76,7 @@ $(SKELETON): $(BUILD)/taskdiag.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name taskdiag_bpf > $@
 
-$(addprefix $(BUILD)/user/session/,probes.o probes_heap.o probes_load.o probes_read.o probes_resident.o): $(SKELETON)
+$(addprefix $(BUILD)/user/session/,probes.o probes_heap.o probes_load.o probes_read.o probes_resident.o probes_stats.o probes_watch.o): $(SKELETON)
 
 $(BUILD)/user/session/shim_image.o: $(PRELOAD)
 $(BUILD)/user/session/shim_image.o: CPPFLAGS += -DSHIM_IMAGE='"$(PRELOAD)"'
@@ -136,6 +136,7 @@ $(BUILD)/shim_observer: $(wildcard tests/preload/*.[ch]) user/preload/region.h
 
 # calls of malloc and free are what these are about: none is optimised away
 $(BUILD)/targets/shim/%: CFLAGS += -fno-builtin -Wl,-rpath,'$$ORIGIN/plugins'
+$(BUILD)/targets/heap_%: CFLAGS += -fno-builtin
 
 $(BUILD)/targets/shim/bump.so: tests/targets/shim/bump.c
 $(BUILD)/targets/shim/plugins/shim_plugin.so: tests/targets/shim/plugin.c
@@ -158,7 +159,9 @@ $(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(FUZZ_OBJECTS)
 $(BUILD)/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(COMPILE) -pthread -MF $@.d $< -o $@
+	$(Q)$(COMPILE) -pthread -MF $@.d $< $(LDLIBS) -o $@
+
+$(BUILD)/targets/heap_usdt: LDLIBS := -lm
 
 $(BUILD)/targets/profile_static: HOW := -static
 $(BUILD)/targets/profile_staticpie: HOW := -static-pie
@@ -178,8 +181,11 @@ $(MUSL): tests/targets/profile_burn.c
 $(BUILD)/targets/profile_plugin_a.so: HOW := -DPLUGIN_A
 $(BUILD)/targets/profile_plugin_b.so: HOW := -DPLUGIN_B
 $(BUILD)/targets/profile_plt.so: HOW := -DPLUGIN -Wl,-z,lazy
+$(BUILD)/targets/heap_survival_from_a.so: HOW := -DPLUGIN=from_a
+$(BUILD)/targets/heap_survival_from_b.so: HOW := -DPLUGIN=from_b
 $(BUILD)/targets/profile_plugin_a.so $(BUILD)/targets/profile_plugin_b.so: tests/targets/profile_dlopen.c
 $(BUILD)/targets/profile_plt.so: tests/targets/profile_plt.c
+$(BUILD)/targets/heap_survival_from_a.so $(BUILD)/targets/heap_survival_from_b.so: tests/targets/heap_survival_plugins.c
 $(PLUGINS):
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -224,9 +230,9 @@ $(BUILD)/uprobe_walk: tests/bpf/uprobe_walk.c $(BUILD)/uprobe_walk.skel.h $(PURE
 	$(call say,CC,$@)
 	$(Q)$(COMPILE) -MF $@.d $< $(filter %.o,$^) $(LIBS) -o $@
 
-$(BUILD)/verified: tests/bpf/verified.c user/session/kernel_type.c $(SKELETON)
+$(BUILD)/verified: tests/bpf/verified.c $(SKELETON) $(patsubst %.c,$(BUILD)/%.o,$(filter-out user/main.c user/cli/%,$(SOURCES)))
 	$(call say,CC,$@)
-	$(Q)$(COMPILE) -MF $@.d $(filter %.c,$^) -lbpf -lelf -lz -o $@
+	$(Q)$(COMPILE) -MF $@.d $< $(filter %.o,$^) $(LIBS) -o $@
 
 targets: $(TARGETS) $(PRELOAD) $(SHIM_TARGETS) $(BUILD)/page_cost $(BUILD)/verified $(BUILD)/uprobe_walk $(BUILD)/make_profile $(BUILD)/make_allocations	## build the programs with known answers that the tests observe
 

@@ -14,7 +14,7 @@ enum event_type {
 	EV_EXEC,	/* it runs another program now: process_event */
 	EV_EXIT,	/* its last thread ended: exit_event */
 	EV_IMAGE_END,	/* its address space was torn down: image_event */
-	EV_OOM,		/* the OOM killer chose it: event_header alone */
+	EV_OOM,		/* the OOM killer chose it: oom_event */
 	EV_THREAD,	/* a thread is observed from now on: thread_event */
 	EV_THREAD_END,	/* it has ended: thread_event */
 	EV_STACK,	/* a stack that was not sent before, or long ago: stack_event */
@@ -26,6 +26,12 @@ enum event_type {
 	EV_HEAP_FLUSH,
 	EV_HEAP_ALLOC,
 	EV_HEAP_FREE,
+	EV_HEAP_CALLS, /* mostly of the session itself: see heap.h */
+	EV_LEAVE,      /* it was moved out of the task's cgroup: exit_event */
+	EV_CGROUP_END, /* that was removed: event_header alone, without a process */
+	EV_FILE,       /* the first page of its cache that is charged to the cgroup: file_event */
+	EV_TASK,       /* a rule has made a process a task, from now on: task_event */
+	EV_LINE,       /* what a task has written to stderr: line_event */
 };
 
 /* First member of every ring record. Process identity is tgid and start_ns together. */
@@ -36,7 +42,7 @@ struct event_header {
 	__u64 start_ns; /* start_boottime of the process */
 	__u32 tgid;	/* in the initial pid namespace */
 	__u32 pid;	/* the same process as the observer sees it */
-	__u32 task;	/* index of the task */
+	__u32 task;	/* number of the task */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct event_header) == 40, "ABI between bpf/ and user/");
@@ -51,8 +57,10 @@ struct process_event {
 	__u32 parent_tgid;
 	__u32 root;	       /* bits of enum process_root */
 	char name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
+	__u32 inner_pid;       /* in its own pid namespace */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct process_event) == 64, "ABI between bpf/ and user/");
+_Static_assert(sizeof(struct process_event) == 72, "ABI between bpf/ and user/");
 
 struct exit_event {
 	struct event_header h; /* EV_EXIT */
@@ -62,6 +70,58 @@ struct exit_event {
 	__u32 pad;
 };
 _Static_assert(sizeof(struct exit_event) == 64, "ABI between bpf/ and user/");
+
+/* The OOM killer has chosen a process of the task; it dies next. */
+struct oom_event {
+	struct event_header h; /* EV_OOM; the victim */
+	__u64 rss_bytes;       /* of the victim */
+	__u64 cgroup_bytes;    /* usage of the observed cgroup, and its limit; 0: none */
+	__u64 cgroup_limit_bytes;
+	__u32 asker_tgid, asker_pid; /* whose allocation there was no memory for; pid: as the
+					observer sees it */
+	char asker_name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
+};
+_Static_assert(sizeof(struct oom_event) == 88, "ABI between bpf/ and user/");
+
+/* A file of which the cgroup has page cache (map cached_files). */
+struct cached_file {
+	__u64 inode;
+	__u32 device; /* of its file system, as the kernel numbers it: major << 20 | minor */
+	__u32 pad;
+};
+
+struct file_event {
+	struct event_header h; /* EV_FILE; no process */
+	struct cached_file file;
+	__u32 bytes;		    /* of path */
+	__u32 whole;		    /* 1: up to the root of its file system */
+	char path[FILE_PATH_BYTES]; /* names, the file's own first, then its directories; each ends
+				       with a zero; cut at FILE_NAME_BYTES. Hostile */
+};
+_Static_assert(sizeof(struct file_event) == 64 + FILE_PATH_BYTES, "ABI between bpf/ and user/");
+
+/* A process that a rule (map watch_rules) asks about. It is observed already; who reads this may
+ * find that it is none. */
+struct task_event {
+	struct event_header h;	       /* EV_TASK */
+	__u32 rule;		       /* number in watch_rules */
+	__u32 parent_tgid, parent_pid; /* pid: as the observer sees it */
+	__u32 bytes;		       /* of path */
+	__u32 threads;		       /* that it has; those but this one are found by a scan */
+	__u32 pad;
+	__u64 parent_start_ns;
+	char name[NAME_BYTES], parent_name[NAME_BYTES]; /* comm; hostile bytes, always terminated */
+	char path[FILE_PATH_BYTES]; /* working directory, after a chdir; as in file_event */
+};
+_Static_assert(sizeof(struct task_event) == 104 + FILE_PATH_BYTES, "ABI between bpf/ and user/");
+
+struct line_event {
+	struct event_header h; /* EV_LINE */
+	__u32 bytes;	       /* of text */
+	__u32 pad;
+	char text[LINE_BYTES]; /* hostile */
+};
+_Static_assert(sizeof(struct line_event) == 48 + LINE_BYTES, "ABI between bpf/ and user/");
 
 /* One address space has ended, or the observation has. See memory.bpf.c for epochs. */
 struct image_event {
@@ -154,8 +214,13 @@ struct task_sample {
 	__u64 rss_bytes;	   /* now */
 	__u64 interval_peak_bytes; /* highest since the tick before */
 	__u64 interval_peak_ns;
+	__u64 usage_bytes;		       /* of the observed cgroup; 0: none */
+	__u64 usage_peak_bytes, usage_peak_ns; /* highest that was seen since the attach */
+	__u64 watermark_bytes; /* the kernel's own highest, since the cgroup was made */
+	__u32 task;	       /* number */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct task_sample) == 40, "ABI between bpf/ and user/");
+_Static_assert(sizeof(struct task_sample) == 80, "ABI between bpf/ and user/");
 
 /* One process of the task, read from its mm: exact at the moment of reading. */
 struct process_sample {
@@ -175,15 +240,17 @@ struct process_sample {
 	__u32 threads;
 	__u32 exec_pages; /* executable mappings: a change that no event told is a munmap */
 	char name[NAME_BYTES];
+	__u32 task; /* number */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct process_sample) == 104, "ABI between bpf/ and user/");
+_Static_assert(sizeof(struct process_sample) == 112, "ABI between bpf/ and user/");
 
 struct thread_sample {
 	struct sample_header h;
 	__u64 minor_faults;
 	__u64 major_faults;
 	__u32 tgid;
-	__u32 pad;
+	__u32 task; /* number */
 };
 _Static_assert(sizeof(struct thread_sample) == 32, "ABI between bpf/ and user/");
 
@@ -207,7 +274,7 @@ struct state_sample {
 	__u32 cause;		    /* enum cause */
 	__u32 tgid, pid, tid;	    /* tid and pid as the observer sees them */
 	__u32 adopted;		    /* 1: observed only since this very sample */
-	__u32 pad;
+	__u32 task;		    /* number */
 	char name[NAME_BYTES];
 };
 _Static_assert(sizeof(struct state_sample) == 192, "ABI between bpf/ and user/");
@@ -229,6 +296,11 @@ enum drop {
 	NOTE_LOST_MARKS,      /* marks in records that could not be sent */
 	NOTE_FOREIGN_PAGES,   /* births that another process caused, or without a known address */
 	DROP_SLOTS_FULL,      /* walks that were not made: see unwind_claim.bpf.h */
+	NOTE_HEAP_LOST,	      /* blocks that came or went, whose record could not be sent */
+	NOTE_CALLS,	      /* of malloc & co. of running processes, and their returns: traps */
+	NOTE_CALLS_LOST,      /* of these: the thread's entry was not known, or found no room */
+	NOTE_CALLS_NESTED,    /* blocks that an allocator made within a call for another */
+	DROP_TASKS_FULL,      /* processes that a rule asks about, when every slot was taken */
 	DROP_MAX,
 };
 
@@ -239,12 +311,26 @@ struct control {
 	__u64 observer_level; /* pid namespace level of the observer, set by the first scan */
 	__u64 rss_percpu;     /* 1: counters as since Linux 6.2, set by the first scan */
 	__u64 roots_seen;     /* bit per root that a scan has found */
+	__u64 observer_tgid;  /* never part of a cgroup's task, nor are its children */
+	__u64 pass;	      /* grows with every memory_sample */
 };
 
 /* A process that the user named (map roots, key: index; found by a scan). */
 struct root {
 	__u32 pid;   /* as the observer sees it; 0: free */
 	__u32 armed; /* 1: its address space counts only from its next exec on */
+};
+
+enum watch_moment { WATCH_FORK = 1, WATCH_EXEC = 2, WATCH_CHDIR = 4 };
+
+/* What the kernel asks of a process before it takes it for a task (watch_rules[], set before load).
+ */
+struct watch_rule {
+	/* comm; empty: any. Zeros behind their end; compared as words, so aligned */
+	char name[NAME_BYTES] __attribute__((aligned(8)));
+	char parent_name[NAME_BYTES] __attribute__((aligned(8)));
+	__u32 moments; /* bits of enum watch_moment */
+	__u32 lines;   /* writes to stderr that are told, at most; 0: none */
 };
 
 #endif

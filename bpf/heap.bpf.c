@@ -12,17 +12,8 @@
  */
 #include <linux/ptrace.h>
 
-#include "heap.h"
-#include "here.bpf.h"
+#include "heap_block.bpf.h"
 #include "unwind_claim.bpf.h"
-
-static __always_inline void owner_fill(struct event_header *h, const struct target *target)
-{
-	h->start_ns = target->start_ns;
-	h->tgid = bpf_get_current_pid_tgid() >> 32;
-	h->pid = pid_here();
-	h->task = target->task;
-}
 
 SEC("?uprobe")
 int heap_hello(struct pt_regs *ctx)
@@ -139,27 +130,6 @@ static __always_inline __u64 heap_sample_stack(const struct target *target,
 	return stack;
 }
 
-static __always_inline int heap_block_tell(const struct target *target, const struct pt_regs *ctx,
-					   __u32 type, __u64 gap, __u32 allocator, __u64 stack)
-{
-	struct heap_block_event *e = record_reserve(sizeof(*e));
-
-	if (!e)
-		return 0;
-	header_fill(&e->h, type, sizeof(*e));
-	owner_fill(&e->h, target);
-	e->address = ctx->rdi;
-	e->bytes = ctx->rsi;
-	e->stamp = ctx->rdx;
-	e->gap = gap;
-	e->stack = stack;
-	e->allocator = allocator;
-	e->tid = tid_here();
-	bpf_get_current_comm(e->name, sizeof(e->name));
-	record_submit(e);
-	return 0;
-}
-
 SEC("?uprobe")
 int heap_alloc(struct pt_regs *ctx)
 {
@@ -167,8 +137,14 @@ int heap_alloc(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	return heap_block_tell(target, ctx, EV_HEAP_ALLOC, ctx->rcx >> 8, ctx->rcx & 0xff,
-			       heap_sample_stack(target, ctx));
+	heap_block_tell(target, &(struct heap_block){ .type = EV_HEAP_ALLOC,
+						      .address = ctx->rdi,
+						      .bytes = ctx->rsi,
+						      .stamp = ctx->rdx,
+						      .gap = ctx->rcx >> 8,
+						      .allocator = ctx->rcx & 0xff,
+						      .stack = heap_sample_stack(target, ctx) });
+	return 0;
 }
 
 SEC("?uprobe")
@@ -176,5 +152,10 @@ int heap_free(struct pt_regs *ctx)
 {
 	const struct target *target = target_here();
 
-	return target ? heap_block_tell(target, ctx, EV_HEAP_FREE, 0, 0, 0) : 0;
+	if (target)
+		heap_block_tell(target, &(struct heap_block){ .type = EV_HEAP_FREE,
+							      .address = ctx->rdi,
+							      .bytes = ctx->rsi,
+							      .stamp = ctx->rdx });
+	return 0;
 }

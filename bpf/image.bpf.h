@@ -18,7 +18,7 @@
 #ifndef TASKDIAG_IMAGE_BPF_H
 #define TASKDIAG_IMAGE_BPF_H
 
-#include "task.bpf.h"
+#include "cgroup.bpf.h"
 
 /* ≤ 6.1 */
 struct mm_rss_stat___atomic {
@@ -30,16 +30,6 @@ struct mm_rss_stat___atomic {
 struct mm_struct___atomic {
 	struct mm_rss_stat___atomic rss_stat;
 } __attribute__((preserve_access_index));
-
-/* The value of a relocated constant, here and not earlier: hoisted above the test for the layout
- * that it belongs to, a relocation that does not match this kernel would poison the other layout's
- * path. */
-#define core_constant(value)                                           \
-	({                                                             \
-		__u64 constant;                                        \
-		asm volatile("%0 = %1" : "=r"(constant) : "r"(value)); \
-		constant;                                              \
-	})
 
 /* Address of each CPU's area minus the per-CPU pointer it belongs to, from our own per-CPU map:
  * kernels whose BTF lacks per-CPU symbols have no other way. Filled by the first scan, before any
@@ -63,7 +53,7 @@ struct {
 	__uint(value_size, sizeof(struct image));
 } image_zero __weak SEC(".maps");
 
-/* task index → task_state. Written by memory; read by session. One task a run. */
+/* slot of a task → task_state. Written by memory; read by session. As many as config.tasks. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -72,6 +62,15 @@ struct {
 } tasks __weak SEC(".maps");
 
 struct here here[MAX_CPUS] __weak = {};
+
+/* NULL: that task is over, and its slot may be another's. */
+static __always_inline struct task_state *task_state_of(__u32 number)
+{
+	__u32 slot = task_slot(number);
+	struct task_state *state = bpf_map_lookup_elem(&tasks, &slot);
+
+	return state && state->number == number ? state : NULL;
+}
 
 #define for_each_cpu(i) for (__u32 i = 0; i < config.nr_cpus && i < MAX_CPUS; i++)
 
@@ -173,6 +172,17 @@ static __always_inline s64 task_pages(struct task_state *state)
 	return pages;
 }
 
+/* What falls is uncharged after it is told: usage is still what it was. */
+static __always_inline void cgroup_usage_see(struct task_state *state)
+{
+	__u64 pages = cgroup_usage();
+
+	if (pages <= state->usage_peak_pages)
+		return;
+	state->usage_peak_pages = pages;
+	state->usage_peak_ns = bpf_ktime_get_boot_ns();
+}
+
 static __always_inline __u64 bytes_of(s64 pages)
 {
 	return pages > 0 ? (__u64)pages << page_shift : 0;
@@ -185,8 +195,8 @@ static __always_inline __u64 bytes_of(s64 pages)
  */
 static __always_inline void image_changed(struct image *image, s64 before, s64 delta)
 {
-	__u32 index = image->task, cpu = bpf_get_smp_processor_id();
-	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct task_state *state = task_state_of(image->task);
 	s64 task_before;
 	__u64 now;
 
@@ -200,6 +210,8 @@ static __always_inline void image_changed(struct image *image, s64 before, s64 d
 	}
 	if (delta >= 0)
 		return;
+	if (cgroup_memory)
+		cgroup_usage_see(state);
 	task_before = task_pages(state) - delta;
 	if (before <= image->peak_pages && task_before <= state->interval_peak_pages &&
 	    task_before <= state->peak_pages)
@@ -286,7 +298,7 @@ static __always_inline void image_fill(__u64 mm, struct image *image)
 static __always_inline int image_get(__u64 mm, struct task_struct *task, __u32 index)
 {
 	struct image *image = bpf_map_lookup_elem(&images, &mm), *fresh;
-	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
+	struct task_state *state = task_state_of(index);
 	__u32 zero = 0;
 	s64 pages;
 

@@ -51,6 +51,16 @@ struct {
 	__type(value, struct control);
 } control __weak SEC(".maps");
 
+/* The value of a relocated constant, here and not earlier: hoisted above the test for the layout
+ * that it belongs to, a relocation that does not match this kernel would poison the other layout's
+ * path. */
+#define core_constant(value)                                           \
+	({                                                             \
+		__u64 constant;                                        \
+		asm volatile("%0 = %1" : "=r"(constant) : "r"(value)); \
+		constant;                                              \
+	})
+
 static __always_inline void drop_count(__u32 cause)
 {
 	__u64 *n = bpf_map_lookup_elem(&drops, &cause);

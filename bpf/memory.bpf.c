@@ -33,11 +33,9 @@ static __always_inline s32 local_load(__u64 at)
  * much it grew; 0: it was another case. */
 static __always_inline s32 grew_here(struct here *h, __u32 cpu, __u32 member)
 {
-	struct task_state *state;
-	__u32 index = h->task;
+	struct task_state *state = task_state_of(h->task);
 	s32 local;
 
-	state = bpf_map_lookup_elem(&tasks, &index);
 	if (!state || h->epoch != state->epoch)
 		return 0;
 	local = local_load(h->at[member]);
@@ -174,22 +172,30 @@ static __always_inline void images_settle(void)
 	}
 }
 
-static __always_inline void sample_task(struct seq_file *seq)
+/* Once a pass. */
+static __always_inline void sample_task(struct seq_file *seq, __u32 number, __u64 pass)
 {
 	struct task_sample sample = { .h = { SAMPLE_TASK, sizeof(sample) } };
-	struct task_state *state;
-	__u32 index = 0;
+	struct task_state *state = task_state_of(number);
 	s64 pages;
 
-	state = bpf_map_lookup_elem(&tasks, &index);
-	if (!state)
+	if (!state || state->pass == pass)
 		return;
-	images_settle();
+	state->pass = pass;
 	pages = task_pages(state);
+	sample.task = number;
 	sample.time_ns = bpf_ktime_get_boot_ns();
 	sample.rss_bytes = bytes_of(pages);
 	sample.interval_peak_bytes = bytes_of(state->interval_peak_pages);
 	sample.interval_peak_ns = state->interval_peak_ns;
+	if (cgroup_memory) {
+		cgroup_usage_see(state);
+		cgroup_watermark_see();
+		sample.usage_bytes = bytes_of(cgroup_usage());
+	}
+	sample.usage_peak_bytes = bytes_of(state->usage_peak_pages);
+	sample.usage_peak_ns = state->usage_peak_ns;
+	sample.watermark_bytes = bytes_of(cgroup_watermark);
 	if (pages != state->tick_pages) {
 		state->tick_pages = pages;
 		state->tick_ns = sample.time_ns;
@@ -214,11 +220,13 @@ static __always_inline void target_reconcile(struct target *target, struct task_
 		target->image = mm;
 }
 
-static __always_inline void sample_process(struct seq_file *seq, struct task_struct *task, __u64 mm)
+static __always_inline void sample_process(struct seq_file *seq, struct task_struct *task, __u64 mm,
+					   __u32 index)
 {
 	struct process_sample sample = { .h = { SAMPLE_PROCESS, sizeof(sample) } };
 
 	sample.start_ns = task_start_ns(task);
+	sample.task = index;
 	sample.image = mm;
 	if (mm) {
 		sample.exec_pages = BPF_CORE_READ((struct mm_struct *)mm, exec_vm);
@@ -238,13 +246,15 @@ static __always_inline void sample_process(struct seq_file *seq, struct task_str
 	bpf_seq_write(seq, &sample, sizeof(sample));
 }
 
-static __always_inline void sample_thread(struct seq_file *seq, struct task_struct *task)
+static __always_inline void sample_thread(struct seq_file *seq, struct task_struct *task,
+					  __u32 index)
 {
 	struct thread_sample sample = { .h = { SAMPLE_THREAD, sizeof(sample) } };
 
 	sample.minor_faults = task->min_flt;
 	sample.major_faults = task->maj_flt;
 	sample.tgid = task->tgid;
+	sample.task = index;
 	bpf_seq_write(seq, &sample, sizeof(sample));
 }
 
@@ -264,11 +274,18 @@ int memory_sample(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = ctx->meta->seq;
+	struct control *control = control_get();
 	struct target *target;
 	__u64 mm;
 
-	if (!ctx->meta->seq_num)
-		sample_task(seq);
+	if (!control)
+		return 0;
+	if (!ctx->meta->seq_num) {
+		control->pass++;
+		images_settle();
+		if (config.tasks == 1) /* also when no process of it is left */
+			sample_task(seq, 0, control->pass);
+	}
 	if (!task || task->flags & PF_KTHREAD)
 		return 0;
 	target = target_of(task);
@@ -279,9 +296,11 @@ int memory_sample(struct bpf_iter__task *ctx)
 	}
 	if (target->armed)
 		return 0;
+	if (config.tasks > 1)
+		sample_task(seq, target->task, control->pass);
 	mm = (__u64)BPF_CORE_READ(task, mm);
 	if (task->pid != task->tgid) {
-		sample_thread(seq, task);
+		sample_thread(seq, task, target->task);
 		/* the first thread may have ended before the others: they still hold the address
 		 * space */
 		if (!mm || BPF_CORE_READ(task, group_leader, mm))
@@ -290,6 +309,6 @@ int memory_sample(struct bpf_iter__task *ctx)
 		return 0; /* told by one of its threads, above */
 	}
 	target_reconcile(target, task, mm);
-	sample_process(seq, task, mm);
+	sample_process(seq, task, mm, target->task);
 	return 0;
 }

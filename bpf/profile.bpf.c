@@ -370,16 +370,12 @@ int profile_wake(__u64 *ctx)
 	return 0;
 }
 
-/* A thread that ends: what is left of its marks, and its totals. */
-SEC("?tp_btf/sched_process_exit")
-int BPF_PROG(profile_exit, struct task_struct *task)
+/* What is left of its marks, and its totals. */
+static __always_inline void thread_end(struct task_struct *task, struct thread *t)
 {
 	__u32 tid = task->pid;
-	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
 	__u64 first, marks;
 
-	if (!t)
-		return 0;
 	/* from here on no mark may pass: clock events come in between, and since 7.0 switches as
 	 * well */
 	t->busy = 1;
@@ -394,6 +390,16 @@ int BPF_PROG(profile_exit, struct task_struct *task)
 	}
 	thread_tell(EV_THREAD_END, task, t);
 	bpf_map_delete_elem(&threads, &tid);
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(profile_exit, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+	struct thread *t = bpf_map_lookup_elem(&threads, &tid);
+
+	if (t)
+		thread_end(task, t);
 	return 0;
 }
 
@@ -446,10 +452,12 @@ int profile_threads(struct bpf_iter__task *ctx)
 	if (!task || task->flags & PF_KTHREAD)
 		return 0;
 	target = target_of(task);
-	if (!target || target->armed)
-		return 0;
 	tid = task->pid;
 	t = bpf_map_lookup_elem(&threads, &tid);
+	if (!target && t && config.cgroup_scope && t->tgid == (__u32)task->tgid)
+		thread_end(task, t); /* its process has left the cgroup */
+	if (!target || target->armed)
+		return 0;
 	if (!t && task->flags & PF_EXITING)
 		return 0; /* profile_exit has told its end */
 	if (!t) {
@@ -474,6 +482,7 @@ int profile_threads(struct bpf_iter__task *ctx)
 	sample.tgid = t->tgid;
 	sample.pid = t->pid;
 	sample.tid = t->tid;
+	sample.task = t->task;
 	bpf_probe_read_kernel_str(sample.name, sizeof(sample.name), &task->comm);
 	bpf_seq_write(ctx->meta->seq, &sample, sizeof(sample));
 	return 0;

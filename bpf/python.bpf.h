@@ -76,13 +76,17 @@ __noinline __weak int python_send(__u32 slot)
 
 static __always_inline void python_met(struct unwind_state *s, const struct python_layout *layout)
 {
-	__u32 at = s->python.code_id & (CODES_SEEN - 1);
-	__u64 *seen = bpf_map_lookup_elem(&codes_seen, &at);
+	__u64 id = s->python.code_id, *seen;
+	__u32 at;
 
-	if (!seen || *seen == s->python.code_id)
+	if (config.tasks > 1) /* every task is told all of its code */
+		id ^= (s->python.task + 1ULL) * 0xd6e8feb86659fd93ULL;
+	at = id & (CODES_SEEN - 1);
+	seen = bpf_map_lookup_elem(&codes_seen, &at);
+	if (!seen || *seen == id)
 		return;
 	if (!python_send(s->python.slot))
-		*seen = s->python.code_id;
+		*seen = id;
 }
 
 static __always_inline struct unwind_state *python_slot(__u32 slot)

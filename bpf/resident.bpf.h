@@ -115,7 +115,7 @@ static __always_inline __u64 stack_here(const struct target *target, bool claim)
 
 static __always_inline __u64 task_rss(__u32 index)
 {
-	struct task_state *state = bpf_map_lookup_elem(&tasks, &index);
+	struct task_state *state = task_state_of(index);
 	s64 pages = state ? task_pages(state) : 0;
 
 	return pages > 0 ? pages : 0;

@@ -50,6 +50,8 @@ static __always_inline __u64 stack_send(struct unwind_state *s, const struct sta
 
 	if (s->raw)
 		id = (id ^ owner->start_ns ^ owner->tgid) * 0x9e3779b97f4a7c15ULL;
+	if (config.tasks > 1) /* every task is told all of its stacks */
+		id ^= (owner->task + 1ULL) * 0xd6e8feb86659fd93ULL;
 	id = id ? id : 1;
 	if (stack_is_known(id))
 		return id;

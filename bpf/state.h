@@ -15,9 +15,16 @@
 struct target {
 	__u64 start_ns; /* with the key: process identity */
 	__u64 image;	/* key of its address space in map images; 0: none yet, or none any more */
-	__u32 task;
-	__u32 armed; /* its address space counts only from its next exec on */
-	__u32 execs; /* since it, or the parent it inherits this from, is observed */
+	__u32 task;	/* number: task_slot() */
+	__u32 armed;	/* its address space counts only from its next exec on */
+	__u32 execs;	/* since it, or the parent it inherits this from, is observed */
+	__u32 pad;
+};
+
+/* A program of a process of which every allocator has its probes (map calls_open, key: tgid). */
+struct calls_open {
+	__u64 start_ns; /* of the process */
+	__u32 execs;	/* target.execs: another number, another program */
 	__u32 pad;
 };
 
@@ -85,7 +92,7 @@ struct image {
 };
 
 /*
- * The sum over a task (map tasks, key: index of the task). A change costs one addition on this
+ * The sum over a task (map tasks, key: its slot). A change costs one addition on this
  * CPU's line; who needs the sum adds the lines up.
  */
 struct task_state {
@@ -96,7 +103,11 @@ struct task_state {
 	__u64 interval_peak_ns;
 	__s64 tick_pages; /* at the first of the last ticks that saw no change */
 	__u64 tick_ns;
-	__u64 pad;
+	__u64 usage_peak_pages; /* of the observed cgroup, at a tick or where RSS falls */
+	__u64 usage_peak_ns;
+	__u64 pass;   /* of memory_sample, that told of it last */
+	__u32 number; /* whose it is now. Written by session, before anybody has the number */
+	__u32 line[11];
 	struct {
 		__s64 pages;
 		__u64 pad[7]; /* a cache line of its own */

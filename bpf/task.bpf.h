@@ -23,21 +23,34 @@ static __always_inline __u64 task_start_ns(struct task_struct *task)
 	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 
-/* The pid of the process in the pid namespace of that level; the tgid itself in the initial one. */
-static __always_inline __u32 task_pid_at(struct task_struct *task, __u64 level)
+/* What a struct pid is in the pid namespace of that level, which is not the initial one. */
+static __always_inline __u32 pid_number(struct pid *pid, __u64 level)
 {
 	__u64 number = bpf_core_field_offset(struct pid, numbers) +
 		       bpf_core_field_offset(struct upid, nr) +
 		       level * bpf_core_type_size(struct upid);
-	__u32 nr = task->tgid;
+	__u32 nr = 0;
 
-	if (level && level <= MAX_PID_LEVEL) {
-		/* read by helper: with a pointer that it knows the verifier allows no arithmetic */
-		struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-
-		bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + number);
-	}
+	/* read by helper: with a pointer that it knows the verifier allows no arithmetic */
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + number);
 	return nr;
+}
+
+/* What the process calls itself: in a container that is not what the host calls it. */
+static __always_inline __u32 pid_inner(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+
+	return level && level <= MAX_PID_LEVEL ? pid_number(pid, level) : task->tgid;
+}
+
+/* The pid of the process in the pid namespace of that level; the tgid itself in the initial one. */
+static __always_inline __u32 task_pid_at(struct task_struct *task, __u64 level)
+{
+	if (level && level <= MAX_PID_LEVEL)
+		return pid_number(BPF_CORE_READ(task, group_leader, thread_pid), level);
+	return task->tgid;
 }
 
 static __always_inline __u32 task_pid(struct task_struct *task)

@@ -35,17 +35,10 @@ static __always_inline __u32 task_tid(struct task_struct *task)
 {
 	struct control *control = control_get();
 	__u64 level = control ? control->observer_level : 0;
-	__u64 number = bpf_core_field_offset(struct pid, numbers) +
-		       bpf_core_field_offset(struct upid, nr) +
-		       level * bpf_core_type_size(struct upid);
-	__u32 nr = task->pid;
 
-	if (level && level <= MAX_PID_LEVEL) {
-		struct pid *pid = BPF_CORE_READ(task, thread_pid);
-
-		bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + number);
-	}
-	return nr;
+	if (level && level <= MAX_PID_LEVEL)
+		return pid_number(BPF_CORE_READ(task, thread_pid), level);
+	return task->pid;
 }
 
 static __always_inline void thread_header(struct event_header *h, __u32 type, __u32 bytes,

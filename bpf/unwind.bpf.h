@@ -72,6 +72,43 @@ static __always_inline long unwind_read(struct unwind_state *s, void *to, __u32 
 	return bpf_probe_read_user(to, bytes, (void *)address);
 }
 
+/* uprobes.h of the kernel; vmlinux.h is without. */
+struct return_instance___taskdiag {
+	unsigned long stack, orig_ret_vaddr;
+	struct return_instance___taskdiag *next;
+} __attribute__((preserve_access_index));
+
+struct uprobe_task___taskdiag {
+	struct return_instance___taskdiag *return_instances;
+} __attribute__((preserve_access_index));
+
+struct task_struct___taskdiag {
+	struct uprobe_task___taskdiag *utask;
+} __attribute__((preserve_access_index));
+
+#define RETURNS_MAX 8 /* functions with a return probe that a thread is in, one in another */
+
+/* Of functions that have become one another by jumps all have the same place: the last of them in
+ * the list was the first. */
+static __always_inline long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret)
+{
+	struct task_struct___taskdiag *task = (void *)bpf_get_current_task();
+	struct return_instance___taskdiag *at;
+	long err = -1;
+
+	if (!bpf_core_field_exists(task->utask) || !BPF_CORE_READ(task, utask))
+		return -1;
+	at = BPF_CORE_READ(task, utask, return_instances);
+	for (int i = 0; i < RETURNS_MAX && at; i++) {
+		if (BPF_CORE_READ(at, stack) == address) {
+			*ret = BPF_CORE_READ(at, orig_ret_vaddr);
+			err = 0;
+		}
+		at = BPF_CORE_READ(at, next);
+	}
+	return err;
+}
+
 #include "python.bpf.h"
 
 static __always_inline struct unwind_state *slot_state(__u32 slot)

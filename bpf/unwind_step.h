@@ -10,6 +10,10 @@
  *	static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address)
  *		memory of the thread; 0, or not 0 when it cannot be read
  *
+ *	static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret)
+ *		the return address that stood at @address of the stack before a return probe of the
+ *		kernel took its place; 0, or not 0: none did
+ *
  * For the verifier: all state is in memory, so that every value loaded is an unknown number and
  *paths merge; searches are branch-free; indexes are masked where they are used.
  */
@@ -81,6 +85,7 @@ struct unwind_state {
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk);
 static const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i);
 static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address);
+static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret);
 
 /* Hides a value from the compiler, which would turn it into a branch. */
 #define UNWIND_OPAQUE(x) asm volatile("" : "+r"(x))
@@ -361,12 +366,22 @@ static __always_inline int unwind_saved(struct unwind_state *s, __u64 row, __u64
 static __always_inline int unwind_advance(struct unwind_state *s)
 {
 	__u64 look = s->pc - 1 + s->exact, into = look - s->mapping_start, row = 0, cfa = 0, pc = 0;
+	/* where the return address stood, if this is what return probes return to: it keeps three
+	 * registers on the stack while it calls the kernel */
+	__u64 returned_at = s->exact ? s->sp + 16 : s->sp - 8;
 	__u32 rows = 1, guess = 0;
 	int outcome = 0;
 
 	if (into >= s->mapping_length) {
 		outcome = unwind_module(s, look, &rows);
 		into = look - s->mapping_start;
+	}
+	if ((outcome == UNWIND_NO_MAPPING || !rows) && !unwind_hijacked(s, returned_at, &pc)) {
+		unwind_note_refuse(s);
+		s->sp = returned_at + 8;
+		s->pc = pc;
+		s->exact = 0;
+		return UNWIND_RUNNING;
 	}
 	unwind_frame(s, look);
 	if (outcome)

@@ -5,7 +5,7 @@
 
 In every round each program runs without an observer and with each of them, in turn; wall and CPU time are those of the program and
 its children. Prints a table in Markdown: medians of with / without, CPU time and wall time, and the CPU time of our observer as a
-share of the program's. memray comes from PyPI into a venv below WORK; heaptrack is Debian's.
+share of the program's. memray comes from PyPI into a venv below WORK; heaptrack is Debian's. MODES=exact,sampled in the environment: these alone.
 """
 import json
 import os
@@ -38,11 +38,12 @@ PROGRAMS = {
                                            os.path.join(w, "big.json")]),
     "1 GB touched": (None, 1.10, lambda w, t: [os.path.join(t, "toucher"), "--mib", "1024"]),
 }
+JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 TIMED = ("import os, resource, subprocess, sys, time; w = time.monotonic(); s = subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL,"
          " stderr=subprocess.DEVNULL).returncode; u = resource.getrusage(resource.RUSAGE_CHILDREN);"
          " open(sys.argv[1], 'w').write('%f %f' % (time.monotonic() - w, u.ru_utime + u.ru_stime)); sys.exit(s)")
-OURS = {"exact": [], "sampled": ["--sample-bytes", "512K"], "resident": ["--resident"]}
-MODES = ("none", *OURS, "memray", "memray native", "heaptrack")
+OURS = {"exact": ["--exact"], "sampled": ["--sample-bytes", "512K"], "resident": ["--resident"]}
+MODES = ("none", *(os.environ.get("MODES", "exact,sampled,resident,memray,memray native,heaptrack,jemalloc,jemalloc prof").split(",")))
 
 
 def prepare(work):
@@ -69,6 +70,9 @@ def command(mode, tool, python, work, argv):
             return None
         native = ["--native"] if mode.endswith("native") else []
         return timed + [python, "-m", "memray", "run", "-q", "-f", "--aggregate", *native, "-o", os.path.join(work, "m.bin"), *argv[1:]]
+    if mode.startswith("jemalloc"):  # its own allocator, without and with its profiler: one is the base of the other
+        prof = ["MALLOC_CONF=prof:true,lg_prof_sample:19,prof_prefix:" + os.path.join(work, "je")] if mode.endswith("prof") else []
+        return timed + ["env", "LD_PRELOAD=" + JEMALLOC, *prof, *argv] if os.path.exists(JEMALLOC) else None
     if mode == "heaptrack":
         return timed + ["heaptrack", "-o", os.path.join(work, "h"), *argv] if shutil.which("heaptrack") else None
     return timed + argv
@@ -116,4 +120,5 @@ def main():
               f" | {bars[0] or '–'}, {bars[1]} | {sum(exact)} of {len(exact)} |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,3 @@ bench_frames_python() {
 bench_slowdown_python() {
 	python3 scripts/bench.d/python_slowdown.py "$tool" "$work" "$pairs"
 }
-
-bench_slowdown_allocations() {
-	python3 scripts/bench.d/allocations_slowdown.py "$tool" "$targets" "$work" "$pairs"
-}

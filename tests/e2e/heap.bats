@@ -7,7 +7,7 @@
 load helpers
 
 PROGRAMS=$TARGETS/shim
-OPTIONS=() # of the observer, for heap_of
+OPTIONS=(--exact) # of the observer, for heap_of: a busy machine is no reason to sample
 
 # heap_of COMMAND…: observes it; it has to go well.
 heap_of() {
@@ -185,7 +185,7 @@ print(len(kept) * sys.getsizeof([]))'
 	assert_exact
 	"$TASKDIAG" tree "$RUN" 3>&- | grep -q -- '--python-allocators shows each'
 	rm -rf "$RUN"
-	OPTIONS=(--python-allocators)
+	OPTIONS=(--exact --python-allocators)
 	heap_of "$PYTHON" -S -c "$script" # -I would have it ignore its environment
 	assert_exact
 	entries "$(tail -n 1 "$OUT")" <<-'END_PYTHON'
@@ -313,7 +313,7 @@ kept = hold()'
 
 @test "snapshots: what is live by then, in a run of its own each, while the run goes on (oracle: the program)" {
 	local snapshot peak before=0
-	OPTIONS=(--snapshot-every 400ms)
+	OPTIONS=(--exact --snapshot-every 400ms)
 	heap_of "$PYTHON" -I -S -c 'import time
 kept = []
 for _ in range(20):
@@ -341,4 +341,49 @@ for _ in range(20):
 	kill -0 "$OBSERVER"
 	stop_observer
 	assert_manifest '.task.end == "detached" and .ledger.notes.snapshots_skipped == 0'
+}
+
+@test "what costs too much is sampled from then on: said, old blocks stay exact, their frees are seen (oracle: the script)" {
+	cat >script.py <<-'END'
+		import os, time
+
+		def early():
+		    return [bytes(3000) for _ in range(10000)]
+
+		def churn():
+		    return [bytes(2000) for _ in range(1000)]
+
+		def late():
+		    return [bytes(5000) for _ in range(12000)]
+
+		begin = time.monotonic()
+		kept = early()
+		while time.monotonic() < begin + 5:
+		    churn()
+		more = late()
+		time.sleep(0.1)
+		child = os.fork()
+		if not child:
+		    del kept
+		    os._exit(0)
+		os.waitpid(child, 0)
+		del kept
+		time.sleep(0.1)
+	END
+	OPTIONS=(--max-overhead 0)
+	heap_of "$PYTHON" script.py
+	assert_manifest '.diagnostics.allocations | .exact == false and .mode == "sampled" and .heap.sampled_since_s > 1'
+	assert_manifest '[.diagnostics.allocations.limits[] | select(contains("--max-overhead"))] | length == 1'
+	assert_manifest '.diagnostics.allocations.heap | .residual == 0 and .lost == 0 and .duplicates == 0 and .events_offered == .events_read'
+	# bytes(3000) has a head of 33 bytes, the list some 85 kB; of the samples' 60 MB sigma is 2 MB; the child has all again
+	awk '/;early \(/ { early += $NF } /;late \(/ { late += $NF } END {
+		exit !(early >= 60660000 && early < 61000000 && late > 104000000 && late < 138000000) }' "$RUN/allocations.folded" ||
+		fail "$(grep -E 'early|late' "$RUN/allocations.folded")"
+	"$TASKDIAG" leaks --json "$RUN" >leaks.json
+	run ! grep -q '"early' leaks.json
+	OPTIONS=(--exact)
+	rm -rf "$RUN"
+	heap_of "$PYTHON" script.py
+	assert_exact
+	assert_manifest '.diagnostics.allocations.heap.sampled_since_s == null'
 }

@@ -107,7 +107,7 @@ assert_known() {
 }
 
 @test "a starved ring: offered is read and lost, and the task goes on" {
-	observed -s 5000 -f 300 -- "$PROGRAMS/known" 4
+	observed -s 5000 -f 300 -- "$PROGRAMS/known" 4 10000
 	is exit 0 "$(exit_code)"
 	[ "$(field lost)" -gt 0 ]
 	is offered "$(field offered)" $(($(field read) + $(field lost)))

@@ -30,6 +30,7 @@ struct unwind_state;
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk);
 static const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i);
 static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address);
+static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunknown-pragmas" /* clang's unroll */
@@ -69,6 +70,15 @@ static const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i)
 {
 	(void)s;
 	return i < PROCESS_MAPPINGS_MAX ? &mappings[i] : NULL;
+}
+
+/* Nobody can be asked from outside. */
+static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret)
+{
+	(void)s;
+	(void)address;
+	(void)ret;
+	return -1;
 }
 
 static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address)

@@ -1,18 +1,19 @@
 /* toucher.c - the fault-heavy workload: as many page faults a second as the kernel can serve.
  *
- *	toucher --mib N [--rounds R] [--threads T] [--thp]
+ *	toucher --mib N [--rounds R] [--threads T] [--thp] [--before-ms MS]
  *
  * Truth: T threads touch N MiB each, R times, each round in memory that is new; every page is one
  * fault (with --thp, huge pages where the kernel has them). It prints `VmHWM_kB`, `minor_faults`,
  * and `elapsed_us`, the time of the rounds alone. VmHWM_kB is exact with one thread; the peaks of
- * several need not meet.
+ * several need not meet. --before-ms: waits so long first, for an observer that meets it in a
+ * cgroup, where nothing holds it at exec.
  */
 #include "target.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
 
-static long mib = 64, rounds = 1, threads = 1;
+static long mib = 64, rounds = 1, threads = 1, before_ms;
 static int advice = MADV_NOHUGEPAGE;
 
 static void *touch_rounds(void *unused)
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "threads", required_argument, NULL, 't' },
 		{ "thp", no_argument, NULL, 'h' },
+		{ "before-ms", required_argument, NULL, 'b' },
 		{},
 	};
 	pthread_t thread[64];
@@ -63,12 +65,15 @@ int main(int argc, char **argv)
 			threads = target_number(optarg, "threads");
 		else if (option == 'h')
 			advice = MADV_HUGEPAGE;
+		else if (option == 'b')
+			before_ms = target_number(optarg, "ms");
 		else
 			return TARGET_FAILED;
 	}
 	if (threads < 1 || threads > 64)
 		errx(TARGET_FAILED, "--threads %ld: must be 1 to 64", threads);
 
+	target_sleep_ms(before_ms);
 	start_us = now_us();
 	for (long i = 1; i < threads; i++) {
 		error = pthread_create(&thread[i], NULL, touch_rounds, NULL);

@@ -599,25 +599,44 @@ static void samples_are_unbiased_and_their_intervals_hold_the_truth(void **state
 	}
 }
 
-/* Of k equal samples that are small against the gap: half = upper bound - k, in gaps. From tables
- * of the Poisson distribution. */
-static void few_samples_have_the_bounds_of_garwood(void **state)
+#define FEW 64
+
+/* Probability that @held lies in k ± half[k], of all k by Poisson's law but none. */
+static double covered_part(double held, const double half[FEW])
 {
-	static const double upper[] = { 3.689, 5.572, 7.225, 8.767, 10.242, 11.668 };
+	double p = exp(-held), sum = 0;
+
+	for (int k = 1; k < FEW; k++) {
+		p *= held / k;
+		sum += fabs((double)k - held) <= half[k] ? p : 0;
+	}
+	return sum;
+}
+
+/* Equal blocks that are small against the gap; sums are exact, nothing is drawn. */
+static void the_interval_of_few_samples_covers_as_told_by_the_law_of_poisson(void **state)
+{
 	struct heap *h = heap_new();
 	const double gap = 1 << 20;
+	double half[FEW], sum = 0, part;
+	int steps = 0;
 
 	(void)state;
 	heap_alloc(h, 1, 0, 0, 0, 0, 1);
 	assert_int_equal(heap_error_95(h, 0), 0); /* nothing was sampled so far */
 	heap_sampled(h, 1 << 20);
-	for (uint64_t k = 0; k < 6; k++) {
-		double wanted = (upper[k] - (double)k) * gap;
-
-		assert_true(fabs((double)heap_error_95(h, 0) / wanted - 1) < 0.01);
+	for (uint64_t k = 0; k < FEW; k++) {
+		half[k] = (double)heap_error_95(h, 0) / gap;
 		heap_alloc(h, 1, k + 1, 1000, 0, 0, 2);
 	}
 	heap_free(h);
+	for (double held = 3; held < 30; held += 0.01, steps++) {
+		part = covered_part(held, half);
+		assert_true(part > 0.93 && part < 0.986);
+		sum += part;
+	}
+	assert_true(sum / steps > 0.945 && sum / steps < 0.965);
+	assert_true(half[0] > 2.7 && half[0] < 3); /* e⁻³ is 5 % */
 }
 
 static void the_interval_is_that_of_the_peak(void **state)
@@ -729,7 +748,7 @@ int main(void)
 		cmocka_unit_test(at_most_255_gaps_and_each_of_them_once),
 		cmocka_unit_test(what_is_sampled_comes_back_to_exactly_zero),
 		cmocka_unit_test(samples_are_unbiased_and_their_intervals_hold_the_truth),
-		cmocka_unit_test(few_samples_have_the_bounds_of_garwood),
+		cmocka_unit_test(the_interval_of_few_samples_covers_as_told_by_the_law_of_poisson),
 		cmocka_unit_test(the_interval_is_that_of_the_peak),
 	};
 

@@ -25,7 +25,7 @@ static uint64_t next(uint64_t *seed)
 }
 
 struct oracle {
-	struct highwater_amount live[LOCATIONS], held[LOCATIONS];
+	struct highwater_amount live[LOCATIONS], held[LOCATIONS], marked[LOCATIONS];
 	uint64_t peak, peak_ns;
 };
 
@@ -51,6 +51,7 @@ static void assert_as(const struct highwater *h, const struct oracle *o)
 	for (uint32_t i = 0; i < LOCATIONS; i++) {
 		assert_amount(highwater_held(h, i), o->held[i]);
 		assert_amount(highwater_live(h, i), o->live[i]);
+		assert_int_equal(highwater_marked(h, i), o->marked[i].bytes);
 	}
 }
 
@@ -97,6 +98,10 @@ static void held_is_what_was_live_at_the_first_highest_sum(void **state)
 
 			changed(h, &o, at, by, sum, i);
 			sum += (uint64_t)by.bytes;
+			if (next(&random) % 5000 == 0) {
+				highwater_mark(h);
+				memcpy(o.marked, o.live, sizeof(o.marked));
+			}
 			if (i % 997 == 0)
 				assert_as(h, &o);
 		}

@@ -64,7 +64,7 @@ static struct series_point *fill(struct series *s, uint64_t seed, size_t count)
 	assert_non_null(ticks);
 	for (size_t i = 0; i < count; i++) {
 		ticks[i] = random_tick(&seed, i ? &ticks[i - 1] : NULL);
-		assert_int_equal(series_add(s, &ticks[i]), 0);
+		assert_int_equal(series_add(s, &ticks[i], NULL), 0);
 		/* what the header says that series_add() does */
 		if (ticks[i].peak_bytes < ticks[i].rss_bytes) {
 			ticks[i].peak_bytes = ticks[i].rss_bytes;
@@ -150,7 +150,7 @@ static void every_point_is_true_of_its_ticks(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		for (uint64_t seed = 1; seed <= 3; seed++) {
-			struct series *s = series_new(limits[i]);
+			struct series *s = series_new(limits[i], 0);
 			struct series_point *ticks;
 
 			assert_non_null(s);
@@ -167,7 +167,7 @@ static void it_is_true_at_every_length(void **state)
 
 	(void)state;
 	for (size_t count = 1; count < 200; count++) {
-		struct series *s = series_new(16);
+		struct series *s = series_new(16, 0);
 
 		ticks = fill(s, count + 42, count);
 		assert_true_of(s, ticks, count, 16);
@@ -178,14 +178,14 @@ static void it_is_true_at_every_length(void **state)
 
 static void it_never_grows_beyond_its_limit(void **state)
 {
-	struct series *s = series_new(64);
+	struct series *s = series_new(64, 0);
 	uint64_t seed = 7;
 	struct series_point p = random_tick(&seed, NULL);
 
 	(void)state;
 	for (size_t i = 1; i <= 1000; i++) {
 		p = random_tick(&seed, &p);
-		assert_int_equal(series_add(s, &p), 0);
+		assert_int_equal(series_add(s, &p, NULL), 0);
 		assert_in_range(series_length(s), i < 48 ? i : 48, 64);
 	}
 	series_free(s);
@@ -194,20 +194,20 @@ static void it_never_grows_beyond_its_limit(void **state)
 /* up to the limit nothing is merged; the newest half never is */
 static void the_recent_past_stays_sharp(void **state)
 {
-	struct series *s = series_new(64);
+	struct series *s = series_new(64, 0);
 	struct series_point p = { .pss_bytes = NOT_MEASURED };
 
 	(void)state;
 	for (size_t i = 0; i < 64; i++) {
 		p.time_ns = i;
-		assert_int_equal(series_add(s, &p), 0);
+		assert_int_equal(series_add(s, &p, NULL), 0);
 	}
 	assert_int_equal(series_length(s), 64);
 	for (size_t i = 0; i < 64; i++)
 		assert_int_equal(series_at(s, i)->ticks, 1);
 	for (size_t i = 64; i < 10000; i++) {
 		p.time_ns = i;
-		assert_int_equal(series_add(s, &p), 0);
+		assert_int_equal(series_add(s, &p, NULL), 0);
 		for (size_t k = series_length(s) - 32; k < series_length(s); k++)
 			assert_int_equal(series_at(s, k)->ticks, 1);
 	}
@@ -223,7 +223,7 @@ static void a_single_spike_survives_every_merge(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
 		for (size_t w = 0; w < 4; w++) {
-			struct series *s = series_new(limits[i]);
+			struct series *s = series_new(limits[i], 0);
 			uint64_t bytes, time_ns;
 
 			for (size_t k = 0; k < MANY; k++) {
@@ -234,7 +234,7 @@ static void a_single_spike_survives_every_merge(void **state)
 					p.peak_bytes = 10 * MIB + 1;
 					p.peak_ns = p.time_ns - 7;
 				}
-				assert_int_equal(series_add(s, &p), 0);
+				assert_int_equal(series_add(s, &p, NULL), 0);
 			}
 			assert_int_equal(series_peak(s, &bytes, &time_ns), 0);
 			assert_int_equal(bytes, 10 * MIB + 1);
@@ -263,15 +263,15 @@ static void a_peak_row_needs_both_ends_below_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct series *s = series_new(16);
+		struct series *s = series_new(16, 0);
 		struct series_point a = { .time_ns = 100, .rss_bytes = 5 },
 				    b = { .time_ns = 200,
 					  .rss_bytes = cases[i].rss,
 					  .peak_bytes = cases[i].peak,
 					  .peak_ns = cases[i].at };
 
-		assert_int_equal(series_add(s, &a), 0);
-		assert_int_equal(series_add(s, &b), 0);
+		assert_int_equal(series_add(s, &a, NULL), 0);
+		assert_int_equal(series_add(s, &b, NULL), 0);
 		assert_int_equal(series_has_peak_row(s, 0), 0);
 		if (!!series_has_peak_row(s, 1) != cases[i].row)
 			fail_msg("case %zu: %d instead of %d", i, !cases[i].row, cases[i].row);
@@ -282,7 +282,7 @@ static void a_peak_row_needs_both_ends_below_it(void **state)
 /* What the events and the ticks differ by from end to end is not told again with every tick. */
 static void at_a_tick_only_the_highest_peak_has_a_row(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 
 	(void)state;
 	for (uint64_t i = 1; i <= 5; i++) {
@@ -291,7 +291,7 @@ static void at_a_tick_only_the_highest_peak_has_a_row(void **state)
 					  .peak_bytes = i == 3 ? 8 : 7,
 					  .peak_ns = (i - 1) * 100 };
 
-		assert_int_equal(series_add(s, &p), 0);
+		assert_int_equal(series_add(s, &p, NULL), 0);
 	}
 	for (size_t i = 1; i < 5; i++)
 		assert_int_equal(series_has_peak_row(s, i), i == 2);
@@ -300,18 +300,18 @@ static void at_a_tick_only_the_highest_peak_has_a_row(void **state)
 
 static void the_first_point_may_have_a_peak_row(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	struct series_point p = { .time_ns = 100, .rss_bytes = 5, .peak_bytes = 6, .peak_ns = 99 };
 
 	(void)state;
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 	assert_true(series_has_peak_row(s, 0));
 	series_free(s);
 }
 
 static void a_merged_point_has_no_peak_row(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 
 	(void)state;
 	for (uint64_t i = 1; i <= 17; i++) {
@@ -320,7 +320,7 @@ static void a_merged_point_has_no_peak_row(void **state)
 					  .peak_bytes = 5 + i,
 					  .peak_ns = i * 100 - 50 };
 
-		assert_int_equal(series_add(s, &p), 0);
+		assert_int_equal(series_add(s, &p, NULL), 0);
 	}
 	assert_int_equal(series_at(s, 0)->ticks, 2);
 	for (size_t i = 0; i < series_length(s); i++)
@@ -328,23 +328,48 @@ static void a_merged_point_has_no_peak_row(void **state)
 	series_free(s);
 }
 
+/* Of a merged point those of its last tick: totals never fall by merging. */
+static void extra_numbers_go_with_their_ticks(void **state)
+{
+	struct series *s = series_new(16, 3);
+	uint64_t last = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 1000; i++) {
+		struct series_point p = { .time_ns = i, .rss_bytes = i % 7 };
+
+		assert_int_equal(series_add(s, &p, (uint64_t[]){ i, 2 * i, NOT_MEASURED }), 0);
+	}
+	for (size_t i = 0; i < series_length(s); i++) {
+		const uint64_t *extras = series_extras_at(s, i);
+
+		assert_int_equal(extras[0], series_at(s, i)->time_ns);
+		assert_int_equal(extras[1], 2 * extras[0]);
+		assert_int_equal(extras[2], NOT_MEASURED);
+		assert_true(extras[0] > last);
+		last = extras[0];
+	}
+	assert_int_equal(last, 1000);
+	series_free(s);
+}
+
 static void time_does_not_go_back(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	struct series_point p = { .time_ns = 100, .rss_bytes = 1 };
 	uint64_t bytes;
 
 	(void)state;
 	assert_int_equal(series_peak(s, &bytes, NULL), -ENODATA);
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 	p.time_ns = 99;
 	p.rss_bytes = 1000;
-	assert_int_equal(series_add(s, &p), -EINVAL);
+	assert_int_equal(series_add(s, &p, NULL), -EINVAL);
 	assert_int_equal(series_length(s), 1);
 	assert_int_equal(series_peak(s, &bytes, NULL), 0);
 	assert_int_equal(bytes, 1);
 	p.time_ns = 100; /* the same time is fine */
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 	assert_int_equal(series_length(s), 2);
 	assert_int_equal(series_peak(s, NULL, NULL), 0);
 	series_free(s);
@@ -353,11 +378,11 @@ static void time_does_not_go_back(void **state)
 /* every tick says when its peak was, also one of a task without memory */
 static void the_peak_of_a_tick_without_memory_is_that_tick(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	struct series_point p = { .time_ns = 12345 };
 
 	(void)state;
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 	assert_int_equal(series_at(s, 0)->peak_bytes, 0);
 	assert_int_equal(series_at(s, 0)->peak_ns, 12345);
 	series_free(s);
@@ -367,9 +392,9 @@ static void a_limit_below_16_is_refused(void **state)
 {
 	(void)state;
 	errno = 0;
-	assert_null(series_new(15));
+	assert_null(series_new(15, 0));
 	assert_int_equal(errno, EINVAL);
-	assert_null(series_new(0));
+	assert_null(series_new(0, 0));
 	series_free(NULL);
 }
 
@@ -385,6 +410,7 @@ int main(void)
 		cmocka_unit_test(at_a_tick_only_the_highest_peak_has_a_row),
 		cmocka_unit_test(the_first_point_may_have_a_peak_row),
 		cmocka_unit_test(a_merged_point_has_no_peak_row),
+		cmocka_unit_test(extra_numbers_go_with_their_ticks),
 		cmocka_unit_test(time_does_not_go_back),
 		cmocka_unit_test(the_peak_of_a_tick_without_memory_is_that_tick),
 		cmocka_unit_test(a_limit_below_16_is_refused),

@@ -77,9 +77,9 @@ static void add_frames(struct profile *p, uint32_t side, uint32_t *ret)
 static struct allocations *small_of(const struct allocations_facts *f)
 {
 	static const struct allocation_entry entries[] = {
-		{ 2, 0, ALLOCATOR_MALLOC, { 600, 6 }, { 0, 0 }, { 1000, 10 }, { 100, 1 }, 0 },
-		{ 3, 0, ALLOCATOR_CALLOC, { 300, 3 }, { 200, 2 }, { 300, 3 }, { 0, 0 }, 0 },
-		{ 1, 0, ALLOCATOR_MALLOC, { 50, 1 }, { 0, 0 }, { 50, 1 }, { 0, 0 }, 0 },
+		{ 2, 0, ALLOCATOR_MALLOC, { 600, 6 }, { 0, 0 }, { 1000, 10 }, { 100, 1 }, 0, 0 },
+		{ 3, 0, ALLOCATOR_CALLOC, { 300, 3 }, { 200, 2 }, { 300, 3 }, { 0, 0 }, 0, 0 },
+		{ 1, 0, ALLOCATOR_MALLOC, { 50, 1 }, { 0, 0 }, { 50, 1 }, { 0, 0 }, 0, 0 },
 		{ PROFILE_NO_STACK,
 		  1,
 		  ALLOCATOR_MALLOC,
@@ -87,9 +87,10 @@ static struct allocations *small_of(const struct allocations_facts *f)
 		  { 40, 1 },
 		  { 40, 1 },
 		  { 0, 0 },
+		  0,
 		  0 },
-		{ 0, 2, ALLOCATOR_PAGE_ANON, { 10, 0 }, { 0, 0 }, { 10, 1 }, { 0, 0 }, 3 },
-		{ 2, 1, ALLOCATOR_MALLOC, { 0, 0 }, { 0, 0 }, { 5000, 5 }, { 5000, 5 }, 0 },
+		{ 0, 2, ALLOCATOR_PAGE_ANON, { 10, 0 }, { 0, 0 }, { 10, 1 }, { 0, 0 }, 3, 0 },
+		{ 2, 1, ALLOCATOR_MALLOC, { 0, 0 }, { 0, 0 }, { 5000, 5 }, { 5000, 5 }, 0, 0 },
 	};
 	struct allocations *a = allocations_new(f);
 

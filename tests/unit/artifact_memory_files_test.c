@@ -21,13 +21,13 @@ static void tick(struct series *s, uint64_t ms, uint64_t bytes, struct series_po
 {
 	p.time_ns = START_NS + ms * MS;
 	p.rss_bytes = bytes;
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 }
 
 /* start, rise with PSS, a spike between two ticks, a gap */
 static struct series *small(void)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 
 	assert_non_null(s);
 	tick(s, 0, MIB,
@@ -71,7 +71,7 @@ static struct series *small(void)
  * fourth has a spike, the fifth is lower than its neighbours, the seventh is higher. */
 static struct series *merged(void)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 
 	assert_non_null(s);
 	for (uint64_t i = 0; i < 17; i++)
@@ -101,7 +101,7 @@ static char *written(const struct series *s, int format, const char *command)
 	if (format == 'd')
 		memory_datum_write(f, s, START_NS);
 	else if (format == 'c')
-		memory_csv_write(f, s, START_NS);
+		memory_csv_write(f, s, START_NS, NULL, 0);
 	else
 		mprof_dat_write(f, s, START_NS, START_UTC_NS, command);
 	assert_int_equal(ferror(f), 0);
@@ -231,13 +231,13 @@ static void every_csv_row_has_sixteen_cells(void **state)
 /* A task is older than the observation; a run is longer than a day. */
 static void times_may_be_negative_and_long(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	struct series_point p = { .time_ns = START_NS - 1500 * MS, .pss_bytes = NOT_MEASURED };
 	char *text;
 
 	(void)state;
 	p.peak_ns = p.time_ns;
-	assert_int_equal(series_add(s, &p), 0);
+	assert_int_equal(series_add(s, &p, NULL), 0);
 	tick(s, 100000000000, 1024 * 1024 * MIB, (struct series_point){});
 	text = written(s, 'd', NULL);
 	assert_string_equal(text, "# Seconds\tMemory in MB\n"
@@ -250,7 +250,7 @@ static void times_may_be_negative_and_long(void **state)
 /* A task that has ended holds nothing, and held nothing at a time that exists. */
 static void a_row_without_memory_has_a_time_of_its_peak(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	char *text;
 
 	(void)state;
@@ -263,7 +263,7 @@ static void a_row_without_memory_has_a_time_of_its_peak(void **state)
 
 static void without_ticks_there_is_a_header(void **state)
 {
-	struct series *s = series_new(16);
+	struct series *s = series_new(16, 0);
 	char *d = written(s, 'd', NULL), *c = written(s, 'c', NULL), *m = written(s, 'm', "");
 
 	(void)state;
@@ -331,7 +331,7 @@ static void an_error_stays_with_the_stream(void **state)
 	(void)state;
 	assert_non_null(full);
 	setvbuf(full, NULL, _IONBF, 0);
-	memory_csv_write(full, s, START_NS);
+	memory_csv_write(full, s, START_NS, NULL, 0);
 	assert_true(ferror(full));
 	fclose(full);
 	series_free(s);

@@ -661,7 +661,7 @@ static void a_tick_of_an_ended_task_has_a_time_of_its_peak(void **state)
 
 static void every_end_has_its_word(void **state)
 {
-	struct event_header oom = header(EV_OOM, sizeof(oom), 4);
+	struct oom_event oom = { .h = header(EV_OOM, sizeof(oom), 4) };
 	/* tgid, wait(2) status, word, exit_status, signal; in order of share */
 	static const struct {
 		int code;

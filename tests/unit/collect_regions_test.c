@@ -520,11 +520,13 @@ static void an_epoch_and_an_off_are_told_by_control(void **state)
 	assert_int_equal(r->control, 1);
 	r->control = 12345;
 	regions_epoch(s);
-	assert_int_equal(r->control, 2);
+	assert_int_equal(r->control, 12346); /* the shim counts its own on it, too */
+	regions_thin(s, 65536);
+	assert_int_equal(r->wish.gap_bytes, 65536);
+	assert_true(r->control == (12346 | REGION_CONTROL_THIN));
 	regions_turn_off(s);
-	assert_true(r->control == (2 | REGION_CONTROL_OFF));
 	regions_epoch(s);
-	assert_true(r->control == (3 | REGION_CONTROL_OFF));
+	assert_true(r->control == (12347 | REGION_CONTROL_THIN | REGION_CONTROL_OFF));
 }
 
 static void a_fork_is_where_its_parent_was(void **state)

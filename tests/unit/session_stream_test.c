@@ -69,8 +69,8 @@ static const struct {
 	uint32_t type;
 	size_t bytes;
 } kinds[] = {
-	{ EV_PROCESS, 64 },   { EV_EXEC, 64 }, { EV_EXIT, 64 },
-	{ EV_IMAGE_END, 80 }, { EV_OOM, 40 },  { EV_PAGES, 120 },
+	{ EV_PROCESS, 72 }, { EV_EXEC, 72 },   { EV_EXIT, 64 },	 { EV_IMAGE_END, 80 },
+	{ EV_OOM, 88 },	    { EV_PAGES, 120 }, { EV_TASK, 616 }, { EV_LINE, 304 },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -177,7 +177,7 @@ static void the_first_exec_of_a_root_is_time_zero(void **state)
 static void a_wrong_size_is_malformed(void **state)
 {
 	struct fixture *f = *state;
-	char record[128] = {};
+	char record[1024] = {};
 	struct event_header *h = (struct event_header *)record;
 	uint64_t malformed = 0;
 
@@ -204,7 +204,7 @@ static void an_unknown_type_is_malformed(void **state)
 {
 	static const uint32_t types[] = { 0, EV_OOM + 1, 99, 0x80000000, UINT32_MAX };
 	struct fixture *f = *state;
-	char record[128] = {};
+	char record[1024] = {};
 	struct event_header *h = (struct event_header *)record;
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -221,7 +221,7 @@ static void an_unknown_type_is_malformed(void **state)
 static void the_right_size_of_every_type_is_recorded(void **state)
 {
 	struct fixture *f = *state;
-	char record[128] = {};
+	char record[1024] = {};
 
 	joins(f, EV_PROCESS, 10, 0, "a"); /* so that there is one to choose for the OOM killer */
 	for (size_t i = 0; i < KINDS; i++) {
@@ -237,7 +237,7 @@ static void the_right_size_of_every_type_is_recorded(void **state)
 static void what_comes_after_the_end_is_late(void **state)
 {
 	struct fixture *f = *state;
-	struct event_header oom = header(EV_OOM, 10);
+	struct oom_event oom = { .h = header(EV_OOM, 10) };
 	struct process *p;
 
 	joins(f, EV_PROCESS, 10, 0, "a");
@@ -255,6 +255,31 @@ static void what_comes_after_the_end_is_late(void **state)
 	assert_int_equal(p->status, 0);
 	assert_int_equal(f->s.root_exec_ns, 0);
 	assert_int_equal(processes_seen(f->o.processes), 1);
+}
+
+/* Moved out of the cgroup, and in again: one process, and its faults count once. */
+static void one_that_left_may_come_back(void **state)
+{
+	struct fixture *f = *state;
+	struct exit_event left = { .h = header(EV_EXIT, 10), .minor_faults = 5 };
+	uint64_t minor, major;
+	struct process *p;
+
+	left.h.type = EV_LEAVE;
+	joins(f, EV_PROCESS, 10, ROOT_FOUND, "a");
+	p = processes_find(f->o.processes, 10, 7);
+	for (int i = 0; i < 3; i++) {
+		feed(f, &left, sizeof(left));
+		assert_int_equal(p->end, END_LEFT);
+		assert_int_equal(processes_alive(f->o.processes), 0);
+		joins(f, EV_PROCESS, 10, ROOT_FOUND, "a");
+		assert_int_equal(p->end, END_RUNNING);
+		assert_int_equal(processes_alive(f->o.processes), 1);
+	}
+	processes_ended_faults(f->o.processes, &minor, &major);
+	assert_int_equal(minor, 0);
+	assert_int_equal(processes_seen(f->o.processes), 1);
+	assert_counts(f, 7, 0, 0);
 }
 
 /* An address space may end after its process: that is no lateness. */
@@ -287,13 +312,13 @@ static void the_end_of_an_unknown_process_is_recorded(void **state)
 static void the_oom_killer_is_told_from_a_signal(void **state)
 {
 	struct fixture *f = *state;
-	struct event_header oom = header(EV_OOM, 10), stranger = header(EV_OOM, 99);
+	struct oom_event oom = { .h = header(EV_OOM, 10) }, stranger = { .h = header(EV_OOM, 99) };
 
 	joins(f, EV_PROCESS, 10, 0, "a");
 	joins(f, EV_PROCESS, 11, 0, "b");
 	joins(f, EV_PROCESS, 12, 0, "c");
 	feed(f, &oom, sizeof(oom));
-	oom.tgid = 12;
+	oom.h.tgid = 12;
 	feed(f, &oom, sizeof(oom));
 	exits(f, 10, 9);
 	exits(f, 11, 9);
@@ -480,7 +505,7 @@ static void any_bytes_are_survived_and_counted(void **state)
 {
 	static const struct collector memory = MEMORY_COLLECTOR;
 	struct fixture *f = *state;
-	uint64_t words[16], seed = 0x7a5cd1a6, malformed = 0;
+	uint64_t words[128], seed = 0x7a5cd1a6, malformed = 0;
 	json_t *limits = json_array(), *o;
 	char *text;
 
@@ -540,6 +565,7 @@ int main(void)
 		fresh(an_unknown_type_is_malformed),
 		fresh(the_right_size_of_every_type_is_recorded),
 		fresh(what_comes_after_the_end_is_late),
+		fresh(one_that_left_may_come_back),
 		fresh(an_image_may_end_after_its_process),
 		fresh(the_end_of_an_unknown_process_is_recorded),
 		fresh(the_oom_killer_is_told_from_a_signal),

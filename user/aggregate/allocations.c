@@ -92,7 +92,8 @@ static bool add_sums(struct allocation_entry *to, const struct allocation_entry 
 {
 	return add_sum(&to->peak, &more->peak) && add_sum(&to->leaked, &more->leaked) &&
 	       add_sum(&to->allocated, &more->allocated) &&
-	       add_sum(&to->temporary, &more->temporary);
+	       add_sum(&to->temporary, &more->temporary) &&
+	       add_number(&to->usage_bytes, more->usage_bytes);
 }
 
 static double square_of(uint64_t error)

@@ -52,6 +52,7 @@ struct allocation_entry {
 	struct allocation_sum allocated; /* ever */
 	struct allocation_sum temporary; /* freed by the next call of the thread */
 	uint64_t error_95_bytes;	 /* half the 95 % interval of peak.bytes; 0: exact */
+	uint64_t usage_bytes;		 /* held when the observed cgroup used most; 0: none is */
 };
 
 struct allocation_point {

@@ -8,8 +8,9 @@
 #include <sys/random.h>
 
 #define FIRST_ROOM 16
+#define CACHE_LINE 64
 /* Free slots behind the last home: at four fifths full more than 64 blocks are pushed out with
- * probability 10^-12, and then the table only grows before its time. */
+ * probability below 10^-12, and then the table only grows before its time. */
 #define TAIL 64
 
 void blocks_init(struct blocks *b)
@@ -45,6 +46,17 @@ static size_t spread_over(uint64_t h, size_t room)
 static size_t home(const struct blocks *b, uint64_t key, size_t room)
 {
 	return spread_over(hash(b, key), room);
+}
+
+void blocks_soon(const struct blocks *b, uint64_t key)
+{
+	const char *slot;
+
+	if (!b->count)
+		return;
+	slot = (const char *)&b->slots[home(b, key, b->room)];
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch(slot + CACHE_LINE, 1);
 }
 
 struct block *blocks_find(const struct blocks *b, uint64_t key)
@@ -130,9 +142,15 @@ static int grow(struct blocks *b)
 	return 0;
 }
 
+/* A small table is sparse, since that is faster; a large one is where the memory is. */
+static size_t most_of(size_t room)
+{
+	return room < BLOCKS_MANY ? room / 3 * 2 : room / 5 * 4;
+}
+
 int blocks_reserve(struct blocks *b)
 {
-	if (b->count < b->room / 5 * 4 && !b->slots[b->slot_count - 1].used)
+	if (b->count < most_of(b->room) && !b->slots[b->slot_count - 1].used)
 		return 0;
 	return grow(b);
 }
@@ -146,7 +164,8 @@ struct block *blocks_insert(struct blocks *b, uint64_t key)
 		at++;
 	for (end = at; b->slots[end].used;)
 		end++;
-	memmove(&b->slots[at + 1], &b->slots[at], (end - at) * sizeof(*b->slots));
+	if (end > at)
+		memmove(&b->slots[at + 1], &b->slots[at], (end - at) * sizeof(*b->slots));
 	b->slots[at] = (struct block){ .key = key, .used = 1 };
 	b->steps += end - first + 1;
 	b->count++;
@@ -162,9 +181,8 @@ void blocks_remove(struct blocks *b, struct block *block)
 {
 	size_t at = (size_t)(block - b->slots), end = at + 1;
 
-	while (away_from_home(b, end))
-		end++;
-	memmove(&b->slots[at], &b->slots[at + 1], (end - at - 1) * sizeof(*b->slots));
+	for (; away_from_home(b, end); end++)
+		b->slots[end - 1] = b->slots[end];
 	b->slots[end - 1].used = 0;
 	b->steps += end - at;
 	b->count--;
@@ -172,7 +190,9 @@ void blocks_remove(struct blocks *b, struct block *block)
 
 int blocks_copy(struct blocks *to, const struct blocks *from)
 {
-	size_t room = from->count / 4 * 5 + FIRST_ROOM, slot_count = slots_for(from, room);
+	size_t room = (from->count < BLOCKS_MANY ? from->count / 2 * 3 : from->count / 4 * 5) +
+		      FIRST_ROOM,
+	       slot_count = slots_for(from, room);
 	struct block *top;
 
 	*to = (struct blocks){ .seed = { from->seed[0], from->seed[1] } };

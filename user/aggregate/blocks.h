@@ -2,9 +2,9 @@
  * heap.c and pages.c remember of an address space. Private to aggregate/.
  *
  * Linear probing, kept in the order of the hashes and without wrapping around: so the table grows
- * in place, and a second one never exists. At most four fifths full, a quarter more room each time.
- * Not found and removed blocks leave no marks (backward shift). Seeded: a task cannot choose
- * addresses that collide.
+ * in place, and a second one never exists. At most two thirds full, a large one four fifths, a
+ * quarter more room each time. Not found and removed blocks leave no marks (backward shift).
+ * Seeded: a task cannot choose addresses that collide.
  */
 #ifndef TASKDIAG_BLOCKS_H
 #define TASKDIAG_BLOCKS_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BLOCKS_MANY (1U << 18) /* from here on with little room to spare */
 #define BLOCKS_KEY_MASK ((1ULL << 56) - 1)
 #define BLOCKS_NO_THREAD 0x7fffffffU
 
@@ -47,6 +48,8 @@ static inline struct block *blocks_next(const struct blocks *b, const struct blo
 	return at < b->slot_count ? &b->slots[at] : NULL;
 }
 
+/** @key will be looked for soon: a cache miss that is waited for is most of what that takes. */
+void blocks_soon(const struct blocks *b, uint64_t key);
 struct block *blocks_find(const struct blocks *b, uint64_t key); /* NULL: none */
 /** Makes sure that blocks_insert() has room. 0, -ENOMEM. Moves blocks. */
 int blocks_reserve(struct blocks *b);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_ITEMS 1024
 #define FIRST_CHUNKS 16
 
 void cells_init(struct cells *c, size_t item_bytes)
@@ -18,15 +17,6 @@ void cells_clear(struct cells *c)
 		free(c->chunks[i]);
 	free(c->chunks);
 	cells_init(c, c->item_bytes);
-}
-
-void *cells_find(const struct cells *c, uint32_t number)
-{
-	uint32_t chunk = number / CHUNK_ITEMS;
-
-	if (chunk >= c->chunks_room || !c->chunks[chunk])
-		return NULL;
-	return c->chunks[chunk] + number % CHUNK_ITEMS * c->item_bytes;
 }
 
 static int grow(struct cells *c, uint32_t chunk)
@@ -47,13 +37,13 @@ static int grow(struct cells *c, uint32_t chunk)
 	return 0;
 }
 
-void *cells_get(struct cells *c, uint32_t number)
+void *cells_make(struct cells *c, uint32_t number)
 {
-	uint32_t chunk = number / CHUNK_ITEMS;
+	uint32_t chunk = number / CELLS_CHUNK;
 
 	if (number >= CELLS_MAX || grow(c, chunk))
 		return NULL;
 	if (!c->chunks[chunk])
-		c->chunks[chunk] = calloc(CHUNK_ITEMS, c->item_bytes);
+		c->chunks[chunk] = calloc(CELLS_CHUNK, c->item_bytes);
 	return cells_find(c, number);
 }

@@ -95,37 +95,6 @@ struct space *heap_space_get(struct heap *h, uint32_t id)
 	return s;
 }
 
-void heap_change(struct heap *h, struct space *s, uint32_t location, struct weight w,
-		 uint64_t time_ns)
-{
-	if (!s->quiet)
-		ledger_change(&h->ledger, location, w, time_ns);
-	weight_add(&s->live, w);
-}
-
-void heap_live_changed(struct heap *h, const struct space *s, int64_t pieces)
-{
-	if (s->quiet)
-		h->quiet_live += (uint64_t)pieces;
-	else
-		h->counts.live += (uint64_t)pieces;
-}
-
-bool heap_is_full(const struct heap *h, uint64_t more)
-{
-	return h->counts.live + h->quiet_live + more > HEAP_LIVE_MAX;
-}
-
-struct weight heap_block_weight(const struct heap *h, const struct block *b)
-{
-	return ledger_weight(&h->ledger, b->tag, b->bytes, b->bytes);
-}
-
-struct weight heap_mapping_weight(const struct heap *h, const struct mapping *m)
-{
-	return ledger_weight(&h->ledger, m->gap, m->end - m->start, m->made_bytes);
-}
-
 int heap_prepare(struct heap *h, uint32_t space, uint64_t bytes, const struct call *c,
 		 struct space **ret, struct weight *ret_weight)
 {
@@ -157,7 +126,7 @@ void heap_allocated(struct heap *h, struct space *s, uint64_t address, struct we
 }
 
 bool heap_count_temporary(struct heap *h, const struct space *s, uint64_t address, uint32_t made_by,
-			  uint32_t gap, struct weight w, const struct call *c)
+			  uint32_t gap, const struct weight *w, const struct call *c)
 {
 	struct last *last = cells_find(&h->threads, c->thread);
 
@@ -165,13 +134,15 @@ bool heap_count_temporary(struct heap *h, const struct space *s, uint64_t addres
 		return false;
 	if (last->era != h->era || last->space != s->serial || last->address != address)
 		return false;
-	ledger_temporary(&h->ledger, c->location, w);
+	ledger_temporary(&h->ledger, c->location, *w);
 	return true;
 }
 
 static void block_dies(struct heap *h, struct space *s, struct block *b, uint64_t time_ns)
 {
-	heap_change(h, s, b->location, weight_minus(heap_block_weight(h, b)), time_ns);
+	const struct weight w = heap_block_weight(h, b);
+
+	heap_change(h, s, b->location, weight_minus(w), time_ns);
 	blocks_remove(&s->blocks, b);
 	heap_live_changed(h, s, -1);
 }
@@ -206,10 +177,13 @@ int heap_alloc(struct heap *h, uint32_t space, uint64_t address, uint64_t bytes,
 		return err;
 	}
 	b = blocks_insert(&s->blocks, address);
-	b->bytes = bytes;
-	b->tag = h->ledger.gap;
-	b->location = location;
-	b->thread = thread < CELLS_MAX ? thread : BLOCKS_NO_THREAD;
+	/* as a whole: a read of what was half written a moment ago would wait for it */
+	*b = (struct block){ .key = address,
+			     .tag = (uint8_t)h->ledger.gap,
+			     .bytes = bytes,
+			     .location = location,
+			     .thread = thread < CELLS_MAX ? thread : BLOCKS_NO_THREAD,
+			     .used = 1 };
 	heap_allocated(h, s, address, w, &c);
 	return 0;
 }
@@ -218,26 +192,39 @@ int heap_free_block(struct heap *h, uint32_t space, uint64_t address, uint32_t t
 		    uint64_t time_ns)
 {
 	struct space *s = heap_space(h, space);
-	struct heap_piece piece;
+	struct heap_piece *piece;
+	struct weight w;
 	struct block *b;
 
 	address &= HEAP_ADDRESS_END - 1;
-	h->taken = (struct heap_taken){ .space = space };
+	heap_taken_begin(h, space, false);
 	b = s ? blocks_find(&s->blocks, address) : NULL;
 	if (!b) {
 		h->counts.unknown_frees += !s || !s->quiet;
 		return -ENOENT;
 	}
-	piece = (struct heap_piece){ address,	  address + b->bytes, b->bytes,
-				     b->location, b->thread,	      b->tag,
-				     false };
-	piece.temporary =
-	    heap_count_temporary(h, s, address, b->thread, b->tag, heap_block_weight(h, b),
+	piece = heap_piece_add(h, b->bytes);
+	*piece = (struct heap_piece){ .start = address,
+				      .end = address + b->bytes,
+				      .made_bytes = b->bytes,
+				      .location = b->location,
+				      .thread = b->thread,
+				      .gap = b->tag };
+	w = heap_block_weight(h, b);
+	piece->temporary =
+	    heap_count_temporary(h, s, address, b->thread, b->tag, &w,
 				 &(struct call){ .location = b->location, .thread = thread });
-	heap_note_taken(h, &piece);
 	block_dies(h, s, b, time_ns);
 	h->counts.frees += !s->quiet;
 	return 0;
+}
+
+void heap_soon(struct heap *h, uint32_t space, uint64_t address)
+{
+	const struct space *s = heap_space(h, space);
+
+	if (s)
+		blocks_soon(&s->blocks, address & (HEAP_ADDRESS_END - 1));
 }
 
 uint64_t heap_live_bytes(const struct heap *h)

@@ -8,9 +8,9 @@
  * known to use it. Where the allocations are sampled each counts for as many as it stands for
  * (Horvitz-Thompson): an allocation of n bytes is taken with probability p = 1 − e^(−(n+1)/T) for
  * gaps of mean T, and weighs n/p bytes and 1/p pieces. A free takes exactly what its allocation
- * has added. 24 bytes a live block, 38 with the room that their table needs, also while it grows;
- * O(1) an event, O(log mappings) for a mapping, but for fork and drop. Of an address the top byte
- * is ignored, as by the CPUs that keep tags there. Pure.
+ * has added. 24 bytes a live block, 38 with the room that their table needs (46 below 2^18), also
+ * while it grows; O(1) an event, O(log mappings) for a mapping, but for fork and drop. Of an
+ * address the top byte is ignored, as by the CPUs that keep tags there. Pure.
  */
 #ifndef TASKDIAG_HEAP_H
 #define TASKDIAG_HEAP_H
@@ -57,6 +57,9 @@ int heap_alloc(struct heap *h, uint32_t space, uint64_t address, uint64_t bytes,
 /** Of heap_alloc(). 0, -ENOENT (counted). */
 int heap_free_block(struct heap *h, uint32_t space, uint64_t address, uint32_t thread,
 		    uint64_t time_ns);
+
+/** @address will be told soon, by one of these: what is known of it is fetched into the cache. */
+void heap_soon(struct heap *h, uint32_t space, uint64_t address);
 
 /** mmap: as heap_alloc(), but freed by range. What was mapped there before is gone, as with
  * MAP_FIXED: no duplicate. */
@@ -105,8 +108,8 @@ struct heap_totals heap_location(const struct heap *h, uint32_t location);
 struct heap_counts heap_count(const struct heap *h);
 
 /** Half the width of the 95 % interval of what @location held at the peak, in bytes; 0 where
- * nothing was ever sampled. For few and small samples these are the exact Poisson bounds (Garwood);
- * a location without a sample at the peak may have held 3.7 gaps. */
+ * nothing was ever sampled. It covers in 93 % to 98.5 % of all cases, also where there are only
+ * three samples; a location without one at the peak may have held 2.8 gaps. */
 uint64_t heap_error_95(const struct heap *h, uint32_t location);
 /** Of the sum over all locations: narrower than the sum of theirs. */
 uint64_t heap_error_95_sum(const struct heap *h);

@@ -5,6 +5,7 @@
 
 struct made {
 	struct highwater_amount allocated, temporary, leaked; /* counts in WEIGHT_PIECE */
+	bool known, in_errors;				      /* to the sums; to the errors */
 };
 
 int ledger_init(struct ledger *l)
@@ -54,40 +55,24 @@ int ledger_sampled(struct ledger *l, uint64_t gap_bytes)
 	return 0;
 }
 
-struct weight ledger_weight(const struct ledger *l, uint32_t gap, uint64_t bytes,
-			    uint64_t made_bytes)
-{
-	return weight_of(bytes, made_bytes, l->gaps[gap]);
-}
-
 int ledger_reserve(struct ledger *l, uint32_t location, struct weight w, uint64_t time_ns)
 {
 	uint64_t sum = (uint64_t)l->live.bytes;
+	struct made *made = cells_get(&l->made, location);
 
 	if (weight_overflows(&l->live, w))
 		return -EOVERFLOW;
-	if (!cells_get(&l->made, location) ||
-	    highwater_change(l->sums, location, 0, 0, sum, time_ns) ||
-	    (l->errors && highwater_change(l->errors, location, 0, 0, sum, time_ns)))
+	if (!made)
 		return -ENOMEM;
+	if (!made->known && highwater_change(l->sums, location, 0, 0, sum, time_ns))
+		return -ENOMEM;
+	made->known = true;
+	if (!l->errors || made->in_errors)
+		return 0;
+	if (highwater_change(l->errors, location, 0, 0, sum, time_ns))
+		return -ENOMEM;
+	made->in_errors = true;
 	return 0;
-}
-
-void ledger_change(struct ledger *l, uint32_t location, struct weight w, uint64_t time_ns)
-{
-	uint64_t before = (uint64_t)l->live.bytes;
-
-	highwater_change(l->sums, location, w.bytes, w.count, before, time_ns);
-	if (l->errors && (w.excess || w.variance))
-		highwater_change(l->errors, location, w.excess, w.variance, before, time_ns);
-	weight_add(&l->live, w);
-}
-
-void ledger_reached(struct ledger *l, uint64_t time_ns)
-{
-	highwater_reached(l->sums, (uint64_t)l->live.bytes, time_ns);
-	if (l->errors)
-		highwater_reached(l->errors, (uint64_t)l->live.bytes, time_ns);
 }
 
 /* Ever: of hostile sizes that may be more than a number takes. */
@@ -138,12 +123,10 @@ struct heap_totals ledger_location(const struct ledger *l, uint32_t location)
 	};
 }
 
-/* Of excess and variance; the bytes and the count do not matter for them. */
+/* Of the variance; the bytes and the count do not matter for it. */
 static struct weight error_held(const struct ledger *l, uint32_t location)
 {
-	struct highwater_amount error = highwater_held(l->errors, location);
-
-	return (struct weight){ .excess = error.bytes, .variance = error.count };
+	return (struct weight){ .variance = highwater_held(l->errors, location).bytes };
 }
 
 uint64_t ledger_error_95(const struct ledger *l, uint32_t location)

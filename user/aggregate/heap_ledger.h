@@ -12,7 +12,7 @@
 
 struct ledger {
 	struct highwater *sums;
-	struct highwater *errors; /* excess and variance; NULL: nothing was ever sampled */
+	struct highwater *errors; /* variance; NULL: nothing was ever sampled */
 	struct cells made;	  /* what came to be */
 	struct weight live;
 	uint64_t gaps[LEDGER_GAPS]; /* 0 first: not sampled */
@@ -24,14 +24,32 @@ int ledger_init(struct ledger *l);
 void ledger_clear(struct ledger *l);
 
 int ledger_sampled(struct ledger *l, uint64_t gap_bytes); /* see heap_sampled() */
-struct weight ledger_weight(const struct ledger *l, uint32_t gap, uint64_t bytes,
-			    uint64_t made_bytes);
+static inline struct weight ledger_weight(const struct ledger *l, uint32_t gap, uint64_t bytes,
+					  uint64_t made_bytes)
+{
+	return weight_of(bytes, made_bytes, l->gaps[gap]);
+}
 
 /** Makes @location known. 0; -ENOMEM, or -EOVERFLOW where a sum could not take @w. */
 int ledger_reserve(struct ledger *l, uint32_t location, struct weight w, uint64_t time_ns);
 /** Of a location that is known. */
-void ledger_change(struct ledger *l, uint32_t location, struct weight w, uint64_t time_ns);
-void ledger_reached(struct ledger *l, uint64_t time_ns); /* after a rise */
+static inline void ledger_change(struct ledger *l, uint32_t location, struct weight w,
+				 uint64_t time_ns)
+{
+	uint64_t before = (uint64_t)l->live.bytes;
+
+	highwater_change(l->sums, location, w.bytes, w.count, before, time_ns);
+	if (l->errors && w.variance)
+		highwater_change(l->errors, location, w.variance, 0, before, time_ns);
+	weight_add(&l->live, w);
+}
+/** After a rise. */
+static inline void ledger_reached(struct ledger *l, uint64_t time_ns)
+{
+	highwater_reached(l->sums, (uint64_t)l->live.bytes, time_ns);
+	if (l->errors)
+		highwater_reached(l->errors, (uint64_t)l->live.bytes, time_ns);
+}
 void ledger_allocated(struct ledger *l, uint32_t location, struct weight w);
 void ledger_temporary(struct ledger *l, uint32_t location, struct weight w);
 void ledger_leaked(struct ledger *l, uint32_t location, struct weight w);

@@ -16,7 +16,8 @@ static int mapping_dies(struct heap *h, struct space *s, struct mapping *m, uint
 				    before.location,
 				    before.thread,
 				    before.gap,
-				    false };
+				    false },
+			  *taken;
 	size_t count = s->maps.count;
 	int gone;
 
@@ -27,9 +28,11 @@ static int mapping_dies(struct heap *h, struct space *s, struct mapping *m, uint
 		return gone;
 	if (gone && before.end - before.start == before.made_bytes)
 		piece.temporary = heap_count_temporary(
-		    h, s, before.start, before.thread, before.gap, all,
+		    h, s, before.start, before.thread, before.gap, &all,
 		    &(struct call){ before.location, by->thread, by->time_ns });
-	heap_note_taken(h, &piece);
+	taken = heap_piece_add(h, piece.end - piece.start);
+	if (taken)
+		*taken = piece;
 	if (!gone)
 		weight_add(&w, heap_mapping_weight(h, m));
 	if (s->maps.count > count)
@@ -69,7 +72,7 @@ int heap_free_range(struct heap *h, uint32_t space, uint64_t address, uint64_t b
 	struct space *s = heap_space(h, space);
 	int touched;
 
-	h->taken = (struct heap_taken){ .space = space, .range = true };
+	heap_taken_begin(h, space, true);
 	if (!s)
 		return 0;
 	address &= HEAP_ADDRESS_END - 1;

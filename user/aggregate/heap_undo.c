@@ -8,17 +8,6 @@ const struct heap_taken *heap_taken(const struct heap *h)
 	return &h->taken;
 }
 
-void heap_note_taken(struct heap *h, const struct heap_piece *piece)
-{
-	struct heap_taken *t = &h->taken;
-
-	t->bytes += piece->end - piece->start;
-	if (t->count < HEAP_TAKEN_PIECES)
-		t->pieces[t->count++] = *piece;
-	else
-		t->more = true;
-}
-
 static int block_returns(struct space *s, const struct heap_piece *p)
 {
 	struct block *b;

@@ -10,6 +10,8 @@ struct location {
 	struct highwater_amount live;
 	struct highwater_amount held; /* at the peak of this epoch */
 	uint64_t epoch;
+	int64_t marked; /* bytes at mark number */
+	uint64_t mark;
 };
 
 struct highwater {
@@ -17,6 +19,7 @@ struct highwater {
 	size_t known;
 	uint64_t epoch; /* counts the peaks so far */
 	uint64_t peak, peak_ns;
+	uint64_t marks;
 };
 
 struct highwater *highwater_new(void)
@@ -47,6 +50,10 @@ void highwater_reached(struct highwater *h, uint64_t sum, uint64_t time_ns)
 
 static void note_held(const struct highwater *h, struct location *l)
 {
+	if (l->mark != h->marks) {
+		l->marked = l->live.bytes;
+		l->mark = h->marks;
+	}
 	if (l->epoch == h->epoch)
 		return;
 	l->held = l->live;
@@ -104,6 +111,20 @@ struct highwater_amount highwater_held(const struct highwater *h, uint32_t locat
 	if (!l)
 		return (struct highwater_amount){ 0 };
 	return l->epoch == h->epoch ? l->held : l->live;
+}
+
+void highwater_mark(struct highwater *h)
+{
+	h->marks++;
+}
+
+int64_t highwater_marked(const struct highwater *h, uint32_t location)
+{
+	const struct location *l = cells_find(&h->locations, location);
+
+	if (!l || !h->marks)
+		return 0;
+	return l->mark == h->marks ? l->marked : l->live.bytes;
 }
 
 void highwater_rescale(struct highwater *h, uint32_t location, struct highwater_amount live)

@@ -5,7 +5,8 @@
  * O(1) a change: a new highest sum only counts up an epoch; a location notes what it held there
  * when it changes for the first time afterwards, and one that does not change still holds it. The
  * same way as the kernel side keeps shares of the peak (bpf/image.bpf.h). Of equal sums the first
- * is the peak. Locations are the caller's numbers from 0 to 2^24 - 1; 40 bytes each. Pure.
+ * is the peak. A moment of the caller's own can be marked in the same way. Locations are the
+ * caller's numbers from 0 to 2^24 - 1; 56 bytes each. Pure.
  */
 #ifndef TASKDIAG_HIGHWATER_H
 #define TASKDIAG_HIGHWATER_H
@@ -43,6 +44,10 @@ size_t highwater_locations(const struct highwater *h); /* the largest known + 1 
 /** Zero for one that is not known. */
 struct highwater_amount highwater_held(const struct highwater *h, uint32_t location);
 struct highwater_amount highwater_live(const struct highwater *h, uint32_t location);
+/** This is the moment to keep, in place of the one before. O(1). */
+void highwater_mark(struct highwater *h);
+/** Bytes held at that moment; 0 without one. */
+int64_t highwater_marked(const struct highwater *h, uint32_t location);
 /** Sets what is live anew, without being a fall or a rise: the scale has changed. What was held at
  * the peak stays. One that is not known stays so. */
 void highwater_rescale(struct highwater *h, uint32_t location, struct highwater_amount live);

@@ -361,3 +361,13 @@ struct highwater_amount pages_live(const struct pages *p, uint32_t location)
 {
 	return highwater_live(p->sums, location);
 }
+
+void pages_mark(struct pages *p)
+{
+	highwater_mark(p->sums);
+}
+
+int64_t pages_marked(const struct pages *p, uint32_t location)
+{
+	return highwater_marked(p->sums, location);
+}

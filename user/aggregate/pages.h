@@ -10,7 +10,8 @@
  * is that of the RSS that the caller tells with every event, not of what is sampled.
  *
  * An event costs the groups of its range, or the samples of its space where these are fewer; a
- * birth at most 4 Mi. 24 bytes a sample, 38 with the room that its table needs. Pure.
+ * birth at most 4 Mi. 24 bytes a sample, 38 with the room that its table needs (46 below 2^18).
+ * Pure.
  */
 #ifndef TASKDIAG_PAGES_H
 #define TASKDIAG_PAGES_H
@@ -72,5 +73,8 @@ size_t pages_locations(const struct pages *p);
 /** bytes: in pages, scaled to all; count: of samples. held: at the peak. */
 struct highwater_amount pages_held(const struct pages *p, uint32_t location);
 struct highwater_amount pages_live(const struct pages *p, uint32_t location);
+/** What is resident now is to be kept beside what was at the peak, in place of a moment before. */
+void pages_mark(struct pages *p);
+int64_t pages_marked(const struct pages *p, uint32_t location); /* in pages, an estimate */
 
 #endif

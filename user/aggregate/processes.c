@@ -75,6 +75,19 @@ int processes_end(struct processes *t, struct process *p, enum process_end end, 
 	return 0;
 }
 
+int processes_return(struct processes *t, struct process *p)
+{
+	if (p->end != END_LEFT)
+		return -EALREADY;
+	p->end = END_RUNNING;
+	p->end_ns = 0;
+	t->ended_minor -= p->minor_faults;
+	t->ended_major -= p->major_faults;
+	t->alive++;
+	t->ended--;
+	return 0;
+}
+
 static void share_add(uint64_t *at_epoch, uint64_t *share, uint64_t epoch, uint64_t bytes)
 {
 	if (epoch < *at_epoch)

@@ -22,6 +22,7 @@ enum process_end {
 	END_SIGNAL,
 	END_OOM,
 	END_UNKNOWN, /* gone, but its exit record was lost */
+	END_LEFT,    /* it lives on, outside of the task's cgroup */
 };
 
 struct process_key {
@@ -30,19 +31,30 @@ struct process_key {
 	uint32_t pad;
 };
 
+/* Of one address space, in bytes. */
+struct process_parts {
+	uint64_t anon, file, shmem, swap;
+};
+
 struct process {
 	struct process_key key;
-	uint32_t pid; /* as the observer sees it */
-	bool root;    /* the user named it */
-	bool oom;     /* the OOM killer chose it */
+	uint32_t pid;	    /* as the observer sees it */
+	uint32_t inner_pid; /* in its own pid namespace; 0: not known */
+	bool root;	    /* the user named it */
+	bool oom;	    /* the OOM killer chose it */
 	char name[PROCESS_NAME_BYTES];
 	enum process_end end;
-	int status;		     /* wait(2) status once ended */
-	uint64_t end_ns;	     /* 0: alive */
-	uint64_t last_tick;	     /* number of the tick that saw it last */
-	uint64_t sampled_tick;	     /* number of the tick that has counted it last */
-	uint64_t rss_bytes;	     /* at that tick */
-	uint64_t highest_tick_bytes; /* at the tick that saw the most of the task */
+	int status;	       /* wait(2) status once ended */
+	uint64_t end_ns;       /* 0: alive */
+	uint64_t last_tick;    /* number of the tick that saw it last */
+	uint64_t sampled_tick; /* number of the tick that has counted it last */
+	uint64_t rss_bytes;    /* at that tick */
+	struct process_parts
+	    parts; /* likewise; zeros where another process speaks for its memory */
+	uint64_t
+	    usage_tick; /* the tick at which the cgroup's usage was highest, if this was there */
+	struct process_parts at_usage; /* then */
+	uint64_t highest_tick_bytes;   /* at the tick that saw the most of the task */
 	uint64_t minor_faults, major_faults;
 	uint64_t peak_bytes, peak_ns;
 	uint64_t epoch; /* the task's peak that share_bytes belongs to */
@@ -72,6 +84,9 @@ struct process *processes_find(const struct processes *t, uint32_t tgid,
  * had. */
 int processes_end(struct processes *t, struct process *p, enum process_end end, int status,
 		  uint64_t end_ns);
+
+/** One that had left has come back; its faults are its own again. -EALREADY: it had not left. */
+int processes_return(struct processes *t, struct process *p);
 
 /** Adds a share of peak number @epoch; shares of older peaks are forgotten. @p NULL: of a process
  * no longer listed. */

@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct series {
 	struct series_point *points;
+	uint64_t *extras; /* of each point so many */
+	size_t extra_count;
 	size_t length, capacity, limit;
 };
 
-struct series *series_new(size_t limit)
+struct series *series_new(size_t limit, size_t extras)
 {
 	struct series *s;
 
@@ -18,8 +21,10 @@ struct series *series_new(size_t limit)
 		return NULL;
 	}
 	s = calloc(1, sizeof(*s));
-	if (s)
-		s->limit = limit;
+	if (!s)
+		return NULL;
+	s->limit = limit;
+	s->extra_count = extras;
 	return s;
 }
 
@@ -28,6 +33,7 @@ void series_free(struct series *s)
 	if (!s)
 		return;
 	free(s->points);
+	free(s->extras);
 	free(s);
 }
 
@@ -52,15 +58,26 @@ static struct series_point merge(const struct series_point *a, const struct seri
 	return m;
 }
 
+static void extras_move(struct series *s, size_t to, size_t from)
+{
+	if (s->extra_count)
+		memmove(s->extras + to * s->extra_count, s->extras + from * s->extra_count,
+			s->extra_count * sizeof(*s->extras));
+}
+
 /* Halves the older half: the recent past stays sharp, and a run of any length fits. */
 static void compact(struct series *s)
 {
 	size_t old = s->length / 2 & ~(size_t)1, out = 0;
 
-	for (size_t i = 0; i < old; i += 2)
+	for (size_t i = 0; i < old; i += 2) {
+		extras_move(s, out, i + 1);
 		s->points[out++] = merge(&s->points[i], &s->points[i + 1]);
-	for (size_t i = old; i < s->length; i++)
+	}
+	for (size_t i = old; i < s->length; i++) {
+		extras_move(s, out, i);
 		s->points[out++] = s->points[i];
+	}
 	s->length = out;
 }
 
@@ -68,6 +85,7 @@ static int reserve(struct series *s)
 {
 	size_t capacity = s->capacity ? s->capacity * 2 : 64;
 	struct series_point *grown;
+	uint64_t *extras;
 
 	if (s->length < s->capacity)
 		return 0;
@@ -81,11 +99,17 @@ static int reserve(struct series *s)
 	if (!grown)
 		return -ENOMEM;
 	s->points = grown;
+	if (s->extra_count) {
+		extras = reallocarray(s->extras, capacity, s->extra_count * sizeof(*s->extras));
+		if (!extras)
+			return -ENOMEM;
+		s->extras = extras;
+	}
 	s->capacity = capacity;
 	return 0;
 }
 
-int series_add(struct series *s, const struct series_point *point)
+int series_add(struct series *s, const struct series_point *point, const uint64_t *extras)
 {
 	struct series_point *p;
 	int err;
@@ -95,6 +119,9 @@ int series_add(struct series *s, const struct series_point *point)
 	err = reserve(s);
 	if (err)
 		return err;
+	if (s->extra_count)
+		memcpy(s->extras + s->length * s->extra_count, extras,
+		       s->extra_count * sizeof(*extras));
 	p = &s->points[s->length++];
 	*p = *point;
 	p->ticks = 1;
@@ -115,6 +142,11 @@ size_t series_length(const struct series *s)
 const struct series_point *series_at(const struct series *s, size_t index)
 {
 	return &s->points[index];
+}
+
+const uint64_t *series_extras_at(const struct series *s, size_t index)
+{
+	return s->extra_count ? s->extras + index * s->extra_count : NULL;
 }
 
 int series_peak(const struct series *s, uint64_t *ret_bytes, uint64_t *ret_time_ns)

@@ -31,19 +31,25 @@ struct series_point {
 
 struct series;
 
-/** Returns NULL with errno set. @limit: points kept, at least 16. */
-struct series *series_new(size_t limit);
+/** Returns NULL with errno set. @limit: points kept, at least 16; @extras: numbers that come with
+ * each of them, the caller knows what they are; of a merged point those of its last tick are kept.
+ */
+struct series *series_new(size_t limit, size_t extras);
 void series_free(struct series *s); /* NULL is fine */
 
 /**
  * Adds one tick (@point->ticks is 1, min and last are set here). Times must not go back.
+ * @extras: of them, as many as were announced; may be NULL when there are none.
  * Returns 0; -EINVAL when @point is older than the last one (nothing is changed); -ENOMEM.
  */
-int series_add(struct series *s, const struct series_point *point);
+int series_add(struct series *s, const struct series_point *point, const uint64_t *extras);
 
 size_t series_length(const struct series *s);
 /** @index below series_length(); valid until the next series_add(). */
 const struct series_point *series_at(const struct series *s, size_t index);
+
+/** NULL when there are none. */
+const uint64_t *series_extras_at(const struct series *s, size_t index);
 
 /** Highest point so far; ret_ may be NULL. Returns -ENODATA before the first point. */
 int series_peak(const struct series *s, uint64_t *ret_bytes, uint64_t *ret_time_ns);

@@ -7,6 +7,7 @@
 #include "artifact/rundir.h"
 
 #define MIB 1048576.0
+#define CSV_COLUMNS 16 /* without extra ones */
 
 /* A row of the curve: what all three formats have in common. */
 typedef void (*curve_fn)(void *context, uint64_t time_ns, uint64_t bytes);
@@ -89,36 +90,65 @@ void mprof_dat_write(FILE *out, const struct series *s, uint64_t start_ns, uint6
 static const char csv_header[] =
     "time_s,event,ticks,rss_bytes,rss_min_bytes,rss_peak_bytes,rss_peak_time_s,anon_bytes,file_"
     "bytes,"
-    "shmem_bytes,swap_bytes,pss_bytes,minor_faults,major_faults,processes,threads\n";
+    "shmem_bytes,swap_bytes,pss_bytes,minor_faults,major_faults,processes,threads";
+
+static void csv_number(FILE *out, uint64_t number)
+{
+	fputc(',', out);
+	if (number != NOT_MEASURED)
+		fprintf(out, "%" PRIu64, number);
+}
+
+static void csv_empty(FILE *out, size_t cells)
+{
+	while (cells--)
+		fputc(',', out);
+	fputc('\n', out);
+}
 
 static void csv_tick(FILE *out, const struct series_point *p, uint64_t start_ns)
 {
 	fprintf(out,
 		"%.6f,%s,%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f,%" PRIu64 ",%" PRIu64
-		",%" PRIu64 ",%" PRIu64 ",",
+		",%" PRIu64 ",%" PRIu64,
 		seconds(p->time_ns, start_ns), p->ticks > 1 ? "merged" : "tick", p->ticks,
 		p->rss_bytes, p->min_bytes, p->peak_bytes, seconds(p->peak_ns, start_ns),
 		p->anon_bytes, p->file_bytes, p->shmem_bytes, p->swap_bytes);
-	if (p->pss_bytes != NOT_MEASURED)
-		fprintf(out, "%" PRIu64, p->pss_bytes);
-	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%u,%u\n", p->minor_faults, p->major_faults,
+	csv_number(out, p->pss_bytes);
+	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%u,%u", p->minor_faults, p->major_faults,
 		p->processes, p->threads);
 }
 
-void memory_csv_write(FILE *out, const struct series *s, uint64_t start_ns)
+static void csv_row(FILE *out, const struct series *s, size_t i, uint64_t start_ns, size_t extras)
 {
-	fputs(csv_header, out);
-	for (size_t i = 0; i < series_length(s); i++) {
-		const struct series_point *p = series_at(s, i);
+	const struct series_point *p = series_at(s, i);
+	const uint64_t *numbers = series_extras_at(s, i);
 
-		if (p->gap_ns && i)
-			fprintf(out, "%.6f,gap,,,,,,,,,,,,,,\n",
-				seconds(series_at(s, i - 1)->time_ns, start_ns));
-		if (series_has_peak_row(s, i))
-			fprintf(out,
-				"%.6f,peak,1,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f,,,,,,,,,\n",
-				seconds(p->peak_ns, start_ns), p->peak_bytes, p->peak_bytes,
-				p->peak_bytes, seconds(p->peak_ns, start_ns));
-		csv_tick(out, p, start_ns);
+	if (p->gap_ns && i) {
+		fprintf(out, "%.6f,gap", seconds(series_at(s, i - 1)->time_ns, start_ns));
+		csv_empty(out, CSV_COLUMNS - 2 + extras);
 	}
+	if (series_has_peak_row(s, i)) {
+		fprintf(out, "%.6f,peak,1,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f",
+			seconds(p->peak_ns, start_ns), p->peak_bytes, p->peak_bytes, p->peak_bytes,
+			seconds(p->peak_ns, start_ns));
+		csv_empty(out, CSV_COLUMNS - 7 + extras);
+	}
+	csv_tick(out, p, start_ns);
+	for (size_t n = 0; n < extras; n++)
+		csv_number(out, numbers[n]);
+	fputc('\n', out);
+}
+
+void memory_csv_write(FILE *out, const struct series *s, uint64_t start_ns, memory_extra_fn extra,
+		      size_t extras)
+{
+	if (!extra)
+		extras = 0;
+	fputs(csv_header, out);
+	for (size_t n = 0; n < extras; n++)
+		fprintf(out, ",cgroup_%s", extra(n));
+	fputc('\n', out);
+	for (size_t i = 0; i < series_length(s); i++)
+		csv_row(out, s, i, start_ns, extras);
 }

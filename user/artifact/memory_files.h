@@ -13,8 +13,13 @@
 /** Pulp's memory log: seconds and MB (MiB), for gnuplot. */
 void memory_datum_write(FILE *out, const struct series *s, uint64_t start_ns);
 
-/** Every column. */
-void memory_csv_write(FILE *out, const struct series *s, uint64_t start_ns);
+/** Name of extra number i of a point, without the prefix "cgroup_". */
+typedef const char *(*memory_extra_fn)(size_t i);
+
+/** Every column. @extra: of the numbers that come with the points, @extras of them; NULL: there are
+ * none. */
+void memory_csv_write(FILE *out, const struct series *s, uint64_t start_ns, memory_extra_fn extra,
+		      size_t extras);
 
 /**
  * memory_profiler's mprofile.dat (its mprof.py, `CMDLINE` and `MEM <MiB> <unix time>` lines).

@@ -7,6 +7,8 @@
 
 #define EXIT_REPORT 1 /* exit_rows in options.c tells what each means */
 #define EXIT_USAGE 2
+#define EXIT_OVER 3
+#define EXIT_UNMEASURABLE 4
 #define EXIT_OBSERVER 125
 
 extern const struct verb_row verb_rows[]; /* ends with a NULL name; in main.c */
@@ -21,6 +23,8 @@ int cmd_flamegraph(int argc, char **argv);
 int cmd_table(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_ci(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_man(int argc, char **argv);
 int cmd_completion(int argc, char **argv);

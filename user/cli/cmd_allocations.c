@@ -1,5 +1,5 @@
-/* cmd_allocations.c - the verbs of allocations: table, leaks, diff; and what tree, top and
- * flamegraph show of them. */
+/* cmd_allocations.c - the verbs of allocations: table, leaks; and what tree, top and flamegraph
+ * show of them. */
 #include <errno.h>
 #include <langinfo.h>
 #include <stdio.h>
@@ -36,8 +36,7 @@ int allocations_load(struct run *run, struct problem *problem)
 	return err ? problem_set(problem, -EIO, "%s", error ? error : strerror(-err)) : 0;
 }
 
-/* What the options say of the sum that is to be shown. */
-static int style_of(const struct options *o, struct report_style *ret, struct problem *problem)
+int allocations_style(const struct options *o, struct report_style *ret, struct problem *problem)
 {
 	int err = report_style_for(o, stdout, ret, problem);
 
@@ -55,7 +54,7 @@ static int style_of(const struct options *o, struct report_style *ret, struct pr
 	return 0;
 }
 
-static int need_allocations(const struct run *run, bool resident, struct problem *problem)
+int allocations_need(const struct run *run, bool resident, struct problem *problem)
 {
 	_cleanup_free_ char *absent = NULL;
 
@@ -90,10 +89,10 @@ int allocations_show(const char *kind, const struct options *o, const struct run
 		     struct problem *problem)
 {
 	struct report_style style;
-	int err = style_of(o, &style, problem);
+	int err = allocations_style(o, &style, problem);
 
 	if (!err)
-		err = need_allocations(run, style.resident, problem);
+		err = allocations_need(run, style.resident, problem);
 	if (err)
 		return err;
 	if (!strcmp(kind, "leaks"))
@@ -128,72 +127,4 @@ int cmd_table(int argc, char **argv)
 int cmd_leaks(int argc, char **argv)
 {
 	return with_allocations(argc, argv, of_leaks);
-}
-
-static int open_both(const struct options *o, struct run **runs, bool resident,
-		     struct problem *problem)
-{
-	for (int i = 0; i < 2; i++) {
-		_cleanup_free_ char *error = NULL;
-		int err = run_open(o->rest[i], &runs[i], &error);
-
-		if (err)
-			return problem_set(problem, -EIO, "%s", error ? error : strerror(-err));
-		err = allocations_load(runs[i], problem);
-		if (!err)
-			err = need_allocations(runs[i], resident, problem);
-		if (err)
-			return err;
-	}
-	if (allocations_facts(run_allocations(runs[0], resident))->resident !=
-	    allocations_facts(run_allocations(runs[1], resident))->resident)
-		return problem_set(problem, -ENODATA,
-				   "diff: one run has the heap, the other resident pages: they do "
-				   "not compare; --resident compares pages where both have them");
-	return 0;
-}
-
-static int show_diff(const struct options *o, const struct report_style *style,
-		     struct run *const *runs, struct problem *problem)
-{
-	FILE *out = o->value[OPT_OUTPUT] ? fopen(o->value[OPT_OUTPUT], "we") : stdout;
-	int err;
-
-	if (!out)
-		return problem_set(problem, -errno,
-				   "write %.300s: %s; choose another place with -o",
-				   o->value[OPT_OUTPUT], strerror(errno));
-	err = report_alloc_diff(runs[0], runs[1], style, o->value[OPT_JSON], out);
-	if (out != stdout && fclose(out) && !err)
-		err = -errno;
-	return err ? problem_set(problem, err, "write the difference: %s", strerror(-err)) : 0;
-}
-
-int cmd_diff(int argc, char **argv)
-{
-	struct run *runs[2] = {};
-	struct problem problem = {};
-	struct report_style style;
-	struct options o;
-	int err = options_parse(argc, argv, of_table, false, &o, &problem);
-
-	if (!err && o.value[OPT_HELP]) {
-		help_print(stdout);
-		options_free(&o);
-		return 0;
-	}
-	if (!err && o.rest_count != 2)
-		err = problem_set(&problem, -EINVAL,
-				  "diff: needs two run directories, the earlier one first; see: "
-				  "taskdiag-bpf --help");
-	if (!err)
-		err = style_of(&o, &style, &problem);
-	if (!err)
-		err = open_both(&o, runs, style.resident, &problem);
-	if (!err)
-		err = show_diff(&o, &style, runs, &problem);
-	run_free(runs[0]);
-	run_free(runs[1]);
-	options_free(&o);
-	return err ? complain(&problem, err == -EINVAL ? EXIT_USAGE : EXIT_REPORT) : 0;
 }

@@ -14,6 +14,18 @@
 const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_PID] = { 'p', "pid", "PID",
 		      "observe this process and its descendants; repeat for several: one task" },
+	[OPT_CGROUP] = { 0, "cgroup", "PATH",
+			 "observe the processes of a cgroup, those that enter it later too; a path "
+			 "from "
+			 "/sys/fs/cgroup, or as /proc/PID/cgroup has it" },
+	[OPT_CONTAINER] = { 0, "container", "NAME",
+			    "the same by id (or its beginning) or name of a docker, podman, "
+			    "containerd, "
+			    "CRI-O or runc container, or by the name of a systemd unit" },
+	[OPT_MEMORY_LIMIT] = { 0, "memory-limit", "BYTES",
+			       "start the command in a cgroup of its own that may use so much "
+			       "memory, such as "
+			       "512M" },
 	[OPT_DIAGNOSTICS] = { 'd', "diagnostics", "LIST",
 			      "what to collect, separated by commas: memory, profile, allocations "
 			      "(default: memory)" },
@@ -28,8 +40,9 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_CPU_ONLY] = { 0, "cpu-only", NULL, "a profile of running time only, without waits" },
 	[OPT_MAX_OVERHEAD] = { 0, "max-overhead", "PERCENT",
 			       "of the task's time for looking at its context switches (default: "
-			       "5); "
-			       "beyond, waits are read from outside" },
+			       "5; beyond, waits are read from outside) and at its allocations "
+			       "(default: 25; beyond, they are sampled; of a running process, left "
+			       "alone); 100: no limit" },
 	[OPT_NATIVE_INTERNALS] = { 0, "native-internals", NULL,
 				   "stacks of Python also with the interpreter's own frames" },
 	[OPT_SNAPSHOT_EVERY] = { 0, "snapshot-every", "TIME",
@@ -39,6 +52,10 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_SAMPLE_BYTES] = { 0, "sample-bytes", "SIZE",
 			       "of a started command's heap look at one allocation in so many "
 			       "bytes, such as 512K (default: at each)" },
+	[OPT_EXACT] = { 0, "exact", NULL,
+			"allocations of a running process: every call of malloc & co. by uprobes, "
+			"beside its pages (a trap each: microseconds); of a started command: never "
+			"sampled" },
 	[OPT_PYTHON_ALLOCATORS] = { 0, "python-allocators", NULL,
 				    "of a started command: see each small object of CPython, not "
 				    "the arenas "
@@ -75,6 +92,18 @@ const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_RESIDENT] = { 0, "resident", NULL,
 			   "of allocations, resident pages and who touched them first, not the "
 			   "heap; of a run, without the malloc shim" },
+	[OPT_BUDGET] = { 0, "budget", "FILE",
+			 "ci, check: what the task may use, as INI (docs/ci.md of the source)" },
+	[OPT_RUNS] = { 0, "runs", "NUMBER",
+		       "ci: run the command so many times; the median counts (default: 1)" },
+	[OPT_FAIL_ON] = { 0, "fail-on", "RULE",
+			  "diff: what may not grow by more, such as peak+10%, rss+5M, wall+2s, "
+			  "leaked, cpu, faults; repeat for several" },
+	[OPT_FORMAT] = { 0, "format", "FORMAT",
+			 "ci, check, diff: verdicts as text (default), markdown, junit, github, "
+			 "gitlab or json" },
+	[OPT_REPORT] = { 0, "report", "FORMAT=FILE",
+			 "ci, check, diff: the same also into a file; repeat for several" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };
@@ -83,6 +112,8 @@ const struct exit_row exit_rows[] = {
 	{ "0", "done; for COMMAND its own status, 128+N if signal N ended it" },
 	{ "1", "a report could not be made, or doctor found the memory diagnostic refused" },
 	{ "2", "bad usage: an option or an operand that cannot be; nothing was observed" },
+	{ "3", "ci, check: over the budget; diff: grown by more than a rule allows" },
+	{ "4", "ci, check, diff: nothing is over, but a limit could not be measured" },
 	{ "125",
 	  "taskdiag-bpf failed: nothing to observe, or the run not saved where it should be" },
 	{ "126", "COMMAND was found but could not be executed" },
@@ -95,6 +126,8 @@ const struct example_row example_rows[] = {
 	  "sudo taskdiag-bpf --pid 1234" },
 	{ "a command from its first page to its last, as yourself",
 	  "sudo taskdiag-bpf -o run -- make -j8" },
+	{ "a container, by name or id, with who held its memory",
+	  "sudo taskdiag-bpf -d memory,allocations -o run --container shop" },
 	{ "where the time of a running process goes, for ten seconds",
 	  "sudo taskdiag-bpf -d profile --duration 10s -o run --pid 1234 && taskdiag-bpf tree "
 	  "run" },
@@ -105,6 +138,8 @@ const struct example_row example_rows[] = {
 	  "taskdiag-bpf tree --allocations run" },
 	{ "what grew since another run, for a check that fails beyond 1 MiB",
 	  "taskdiag-bpf diff --json before after | jq -e '.change.bytes < 1048576'" },
+	{ "a job that fails when the tests use more than their budget allows",
+	  "sudo taskdiag-bpf ci --budget budget.ini --report junit=taskdiag.xml -- make test" },
 	{},
 };
 
@@ -169,8 +204,9 @@ int options_parse(int argc, char **argv, const enum option_id *allowed, bool com
 	char shorts[2 * OPT_COUNT + 3];
 	int value;
 
-	*ret = (struct options){ .pids = calloc(argc + 1, sizeof(*ret->pids)) };
-	if (!ret->pids)
+	*ret = (struct options){ .pids = calloc(argc + 1, sizeof(*ret->pids)),
+				 .given = calloc(argc + 1, sizeof(*ret->given)) };
+	if (!ret->pids || !ret->given)
 		return -ENOMEM;
 	fill_getopt(allowed, command, longs, shorts);
 	optind = 0;
@@ -181,6 +217,8 @@ int options_parse(int argc, char **argv, const enum option_id *allowed, bool com
 		if (value == '?' || value == ':' || id == OPT_COUNT)
 			return refuse(value, argv, problem);
 		ret->value[id] = optarg ? optarg : "";
+		if (optarg) /* a word has one argument at most: there is room */
+			ret->given[ret->given_count++] = (struct option_given){ id, optarg };
 		if (id == OPT_PID)
 			ret->pids[ret->pid_count++] = optarg;
 	}
@@ -192,6 +230,7 @@ int options_parse(int argc, char **argv, const enum option_id *allowed, bool com
 void options_free(struct options *o)
 {
 	free(o->pids);
+	free(o->given);
 }
 
 int options_colour(const struct options *o, FILE *stream, bool *ret, struct problem *problem)

@@ -11,6 +11,9 @@
 
 enum option_id {
 	OPT_PID,
+	OPT_CGROUP,
+	OPT_CONTAINER,
+	OPT_MEMORY_LIMIT,
 	OPT_DIAGNOSTICS,
 	OPT_OUTPUT,
 	OPT_INTERVAL,
@@ -21,6 +24,7 @@ enum option_id {
 	OPT_NATIVE_INTERNALS,
 	OPT_SNAPSHOT_EVERY,
 	OPT_SAMPLE_BYTES,
+	OPT_EXACT,
 	OPT_PYTHON_ALLOCATORS,
 	OPT_MEMRAY_FORMAT,
 	OPT_NO_CHILDREN,
@@ -37,6 +41,11 @@ enum option_id {
 	OPT_LEAKS,
 	OPT_TEMPORARY,
 	OPT_RESIDENT,
+	OPT_BUDGET,
+	OPT_RUNS,
+	OPT_FAIL_ON,
+	OPT_FORMAT,
+	OPT_REPORT,
 	OPT_HELP,
 	OPT_VERSION,
 	OPT_COUNT,
@@ -70,10 +79,17 @@ extern const struct option_row option_rows[OPT_COUNT];
 extern const struct exit_row exit_rows[];	/* ends with NULL */
 extern const struct example_row example_rows[]; /* ends with NULL */
 
-/* What was given on a command line. The last of an option that may stand once counts; --pid is kept
- * in order. */
+struct option_given {
+	enum option_id id;
+	const char *value;
+};
+
+/* What was given on a command line. The last of an option that may stand once counts; --pid, and
+ * all that have an argument, are kept in order. */
 struct options {
 	const char *value[OPT_COUNT]; /* NULL: not given; "" for an option without argument */
+	struct option_given *given;
+	size_t given_count;
 	const char **pids;
 	size_t pid_count;
 	char **rest; /* what is no option: operands, or the command */

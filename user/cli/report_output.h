@@ -18,6 +18,10 @@ int report_open(int argc, char **argv, const enum option_id *allowed, struct opt
 
 /** Reads the allocations of @run, if any. -EIO with a problem. */
 int allocations_load(struct run *run, struct problem *problem);
+/** What the options say of the sum that is to be shown. -EINVAL. */
+int allocations_style(const struct options *o, struct report_style *ret, struct problem *problem);
+/** -ENODATA with a problem when @run has none. */
+int allocations_need(const struct run *run, bool resident, struct problem *problem);
 /** Whether an option asks for them. */
 bool allocations_asked(const struct options *o);
 /** Shows them; @kind: a name of report_kinds. */

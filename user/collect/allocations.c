@@ -10,12 +10,13 @@
 #include "collect/resident.h"
 #include "collect/stack_build.h"
 #include "collect/stacks.h"
+#include "collect/usage_stacks.h"
 #include "lib/clock.h"
 
 struct allocations_collector {
 	const struct observation *o;
 	struct resident *resident;
-	struct live_heap *heap;	   /* NULL: no command with a shim was started */
+	struct live_heap *heap;	   /* NULL: neither a shim nor uprobes tell it */
 	struct allocations *pages; /* what the sources came to; NULL until built */
 	struct allocations *blocks;
 };
@@ -28,8 +29,8 @@ void *allocations_collector_new(const struct observation *o)
 		return NULL;
 	c->o = o;
 	c->resident = resident_new(o);
-	c->heap = o->heap ? live_heap_new(o) : NULL;
-	if (!c->resident || (o->heap && !c->heap)) {
+	c->heap = o->heap || o->heap_calls ? live_heap_new(o) : NULL;
+	if (!c->resident || ((o->heap || o->heap_calls) && !c->heap)) {
 		allocations_collector_free(c);
 		return NULL;
 	}
@@ -63,6 +64,21 @@ void allocations_collector_sample(void *self, const struct sample_header *h)
 	resident_sample(c->resident, h);
 	if (c->heap)
 		live_heap_sample(c->heap, h);
+}
+
+void allocations_collector_now(const void *self, struct memory_now *ret)
+{
+	const struct allocations_collector *c = self;
+
+	if (c->heap)
+		live_heap_thinned(c->heap, &ret->sampled_since_ns);
+}
+
+void allocations_collector_usage_peak(void *self)
+{
+	struct allocations_collector *c = self;
+
+	resident_mark(c->resident);
 }
 
 unsigned allocations_collector_shift(void *self)
@@ -230,6 +246,11 @@ static int manifest_fill(struct allocations_collector *c, json_t *o)
 	json_object_set_new(o, "peak_bytes", json_integer(facts.peak_bytes));
 	json_object_set_new(o, "peak_time_s", json_real(facts.peak_ns / 1e9));
 	json_object_set_new(o, "gap_bytes", json_integer(facts.gap_bytes));
+	if (c->o->cgroup && (c->pages || !build(c, true, &c->pages)))
+		json_object_set_new(o, "held",
+				    json_pack("{s:o,s:o}", "look",
+					      usage_stacks_json(c->pages, USAGE_LOOK), "rss_peak",
+					      usage_stacks_json(c->pages, USAGE_RSS_PEAK)));
 	if (!told)
 		return resident_manifest(c->resident, o);
 	err = live_heap_manifest(c->heap, o);

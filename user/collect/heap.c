@@ -56,8 +56,8 @@ static void on_region(struct live_heap *h, const struct event_header *header)
 	const struct region_event *e = (const struct region_event *)header;
 	const struct region_wish wish = {
 		.mode = h->o->sample_bytes ? REGION_SAMPLED : REGION_EXACT,
-		.flags = h->o->heap_oracle ? REGION_ORACLE : 0,
-		.gap_bytes = h->o->sample_bytes,
+		.flags = (h->o->heap_oracle ? REGION_ORACLE : 0) | (h->thin_ns ? REGION_THIN : 0),
+		.gap_bytes = h->thin_ns ? THIN_GAP_BYTES : h->o->sample_bytes,
 		.full_wait_us = FULL_WAIT_US,
 	};
 	struct live_process *p = live_process(h, header, true);
@@ -90,7 +90,7 @@ static void on_process(struct live_heap *h, const struct event_header *header)
 	}
 	memcpy(p->name, e->name, sizeof(p->name));
 	p->name[sizeof(p->name) - 1] = 0;
-	if (parent && parent != p && !p->space && !p->fork)
+	if (parent && parent != p && !p->space && !p->fork && !live_called(h))
 		live_fork_begin(h, p, parent);
 }
 
@@ -146,12 +146,18 @@ static void on_block(struct live_heap *h, const struct event_header *header)
 		h->late_after_end += header->type == EV_HEAP_ALLOC;
 }
 
+static void on_calls(struct live_heap *h, const struct event_header *header)
+{
+	live_calls_record(h, (const struct heap_calls_event *)header);
+}
+
 /* EV_IMAGE_END says nothing that EV_EXEC and EV_EXIT do not, and may come after the next program
  * of the process has greeted us. */
 static void (*const on_record[])(struct live_heap *h, const struct event_header *e) = {
 	[EV_PROCESS] = on_process,  [EV_EXEC] = on_exec,	[EV_EXIT] = on_end,
 	[EV_REGION] = on_region,    [EV_HEAP_STACK] = on_stack, [EV_HEAP_FLUSH] = on_flush,
-	[EV_HEAP_ALLOC] = on_block, [EV_HEAP_FREE] = on_block,
+	[EV_HEAP_ALLOC] = on_block, [EV_HEAP_FREE] = on_block,	[EV_HEAP_CALLS] = on_calls,
+	[EV_LEAVE] = on_end,
 };
 
 void live_heap_record(struct live_heap *h, const struct event_header *e)
@@ -165,13 +171,14 @@ bool live_heap_mark(struct live_heap *h)
 {
 	uint64_t now;
 
-	if (!h->spaces || h->ended)
+	if (!h->spaces || h->ended || live_called(h))
 		return false;
 	now = clock_boot_ns();
 	if (!h->wanted && now - h->marked_ns < MARK_EVERY_NS)
 		return false;
 	h->marked_ns = now;
 	h->wanted = false;
+	live_memos_follow(h);
 	regions_mark(h->regions);
 	live_spaces_marked(h);
 	return true;
@@ -179,9 +186,11 @@ bool live_heap_mark(struct live_heap *h)
 
 void live_heap_take(struct live_heap *h)
 {
+	h->takes++;
 	live_forks_copy(h);
 	regions_take(h->regions, false, live_told, h);
 	live_spaces_settle(h, false);
+	live_heap_weigh(h);
 }
 
 void live_heap_end(struct live_heap *h)
@@ -192,6 +201,7 @@ void live_heap_end(struct live_heap *h)
 		return;
 	h->ended = true;
 	regions_mark(h->regions);
+	h->takes++;
 	live_forks_copy(h);
 	regions_take(h->regions, true, live_told, h);
 	live_spaces_settle(h, true);

@@ -37,6 +37,8 @@ bool live_heap_any(const struct live_heap *h);	 /* a shim has greeted us */
 bool live_heap_exact(const struct live_heap *h); /* every allocation is in it, and proved */
 /** Peak of live bytes; *ret_ns: CLOCK_BOOTTIME. */
 uint64_t live_heap_peak(const struct live_heap *h, uint64_t *ret_ns);
+/** Only samples are told since *ret_ns: all cost too much. */
+bool live_heap_thinned(const struct live_heap *h, uint64_t *ret_ns);
 uint64_t live_heap_gap_bytes(const struct live_heap *h); /* mean, of samples; 0: exact */
 
 /** Adds what each location held to @a. 0, -ENOMEM. */

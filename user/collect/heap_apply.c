@@ -82,7 +82,7 @@ static void undo(struct live_heap *h, struct live_space *s, struct live_ring *r,
 	struct heap_taken taken = { 0 };
 
 	if (is_borrowed(c->ring)) {
-		if (!live_tentative_take(s, c->address, &taken))
+		if (!live_tentative_take(s, c->address, &taken) && !h->thin_ns)
 			h->undos_unknown++;
 	} else if (r) {
 		taken = r->taken;
@@ -90,6 +90,18 @@ static void undo(struct live_heap *h, struct live_space *s, struct live_ring *r,
 	}
 	log_undo(h, s, *c, &taken);
 	heap_undo(h->heap, &taken, c->time_ns);
+}
+
+/* What an undo of a ring of its own would give back. A free that none may follow is not kept. */
+static void note_taken(struct live_heap *h, struct live_ring *r, const struct live_change *c)
+{
+	if (c->kind == REGION_UNMAP || (c->kind == REGION_FREE && c->tentative)) {
+		r->taken = *heap_taken(h->heap);
+		return;
+	}
+	r->taken.range = r->taken.more = false;
+	r->taken.count = 0;
+	r->taken.bytes = 0;
 }
 
 /* @r: of the ring, or of the thread where it is sampled; NULL: no memory. */
@@ -108,7 +120,8 @@ static void apply(struct live_heap *h, struct live_space *s, struct live_ring *r
 		h->failed++;
 		return;
 	}
-	live_log_add(h, s, c);
+	if (s->log)
+		live_log_add(h, s, c);
 	live_change_copy(h, s->number, c);
 	live_curve_see(&h->curve, c->time_ns, heap_live_bytes(h->heap), 0);
 	if (c->kind == REGION_ALLOC && s->tentative) /* it is free again: no undo follows */
@@ -116,7 +129,7 @@ static void apply(struct live_heap *h, struct live_space *s, struct live_ring *r
 	if (c->tentative && is_borrowed(c->ring))
 		live_tentative_add(h, s, c->address);
 	else if (r)
-		r->taken = is_free(c->kind) ? *heap_taken(h->heap) : (struct heap_taken){ 0 };
+		note_taken(h, r, c);
 }
 
 static bool is_change(uint32_t kind)
@@ -139,19 +152,27 @@ void live_told(void *context, struct source *source, const struct told *t)
 		.location = INTERN_NONE,
 		.thread = NO_THREAD,
 	};
-	uint64_t by = t->words[0] >> 56;
+	uint64_t by = REGION_ALLOCATOR(t->words[0]);
 
 	if (t->kind == REGION_CHECK)
 		live_check(h, s, t);
 	if (!is_change(t->kind))
 		return;
-	live_spaces_until(h, c.time_ns);
+	if (t->soon)
+		heap_soon(h->heap, s->number, t->soon & REGION_ADDRESS);
+	if (h->next_ns < c.time_ns)
+		live_spaces_until(h, c.time_ns);
 	if (s->fork)
 		live_fork_count(h, s, c.time_ns);
 	if (s->gone) {
 		h->late_after_end++;
 		return;
 	}
+	if (h->thin_ns &&
+	    heap_sampled(h->heap, t->kind == REGION_ALLOC && t->words[0] & REGION_SAMPLE
+				      ? THIN_GAP_BYTES
+				      : 0))
+		h->failed++;
 	if (t->kind == REGION_ALLOC || t->kind == REGION_MAP)
 		c.location = live_location(h, s, t->ring, t->tid, t->words[2], allocator_of(by));
 	c.bytes = t->kind == REGION_ALLOC ? t->words[1] : page_up(t->words[1]);
@@ -186,6 +207,7 @@ void live_sampled(struct live_heap *h, struct live_space *s, const struct heap_b
 	struct live_change c = {
 		.address = e->address & REGION_ADDRESS,
 		.kind = sampled_kind(e),
+		.tentative = true, /* any may be undone */
 		.bytes = e->allocator >= REGION_BY_MMAP || e->h.type == EV_HEAP_FREE
 			     ? page_up(e->bytes)
 			     : e->bytes,
@@ -194,15 +216,19 @@ void live_sampled(struct live_heap *h, struct live_space *s, const struct heap_b
 		.thread = thread_table_get(&h->threads, &key, e->h.pid, e->name),
 	};
 	bool moved = c.kind == REGION_MAP && e->allocator == REGION_BY_MREMAP;
+	uint64_t gap;
 
 	if (s->fork)
 		live_fork_count(h, s, c.time_ns);
 	if (e->h.type == EV_HEAP_ALLOC) {
 		c.location = live_location_of(h, e->stack, c.thread, allocator_of(e->allocator));
 		h->unknown_stacks += !e->stack;
-		if (e->gap > h->gap_bytes)
-			h->gap_bytes = e->gap;
-		if (heap_sampled(h->heap, e->gap))
+		gap = e->gap & HEAP_WEIGHTED
+			  ? heap_weights_gap(&h->calls.weights, e->bytes, e->gap & ~HEAP_WEIGHTED)
+			  : e->gap;
+		if (gap > h->gap_bytes)
+			h->gap_bytes = gap;
+		if (heap_sampled(h->heap, gap))
 			h->failed++;
 	}
 	apply(h, s, slot_of(s, e->tid), &c, moved);

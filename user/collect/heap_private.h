@@ -15,6 +15,8 @@
 #include "aggregate/intern.h"
 #include "bpf/heap.h"
 #include "collect/heap.h"
+#include "collect/heap_cost.h"
+#include "collect/heap_weights.h"
 #include "collect/live_curve.h"
 #include "collect/regions.h"
 #include "collect/stacks.h"
@@ -24,7 +26,9 @@
 #define LIVE_TOKENS_MAX (1 << 20)
 #define LIVE_LOG_WORDS (1 << 20) /* of 8 bytes, over all forks that wait for their region */
 #define LIVE_LOCATIONS_MAX (1 << 20)
+#define LIVE_NEAR 256
 #define LIVE_NAMES 8
+#define THIN_GAP_BYTES (64ULL << 10)
 #define NO_THREAD UINT32_MAX
 
 /* The stack of one call of taskdiag_stack, until its event comes. */
@@ -73,16 +77,17 @@ struct live_fork {
 	bool inexact;
 };
 
-/* An address space with a shim. */
+/* An address space with a shim, or whose allocators have uprobes. */
 struct live_space {
-	uint32_t number; /* in the heap */
-	struct source *source;
+	uint32_t number;       /* in the heap */
+	struct source *source; /* NULL: uprobes */
 	uint64_t start_ns;
 	uint32_t tgid, pid;
 	struct live_ring *rings[REGION_RINGS];
 	struct live_tentative *tentative; /* of borrowed rings */
 	struct live_log *log;		  /* NULL: no fork waits */
 	struct live_fork *fork;		  /* its heap is still quiet */
+	uint64_t shown_ns;		  /* what walks know of its mappings was new then */
 	uint64_t born_ns, at_ns;	  /* at_ns: its end; 0: none is known */
 	bool leaks;			  /* at its end, by exit */
 	bool gone;	/* its end is carried out: only its source is to be removed */
@@ -111,12 +116,31 @@ struct live_stack {
 	uint64_t id; /* stack_event.id */
 };
 
+/* Processes whose allocators have uprobes. */
+struct live_calls {
+	uint64_t processes, functions, stepped, left_out, throwing;
+	uint64_t nowhere, failed, headless; /* processes */
+	int err;			    /* of the last that failed */
+	bool samples;			    /* some offer otel_memory */
+	uint64_t begin_ns;		    /* the first had them */
+	uint64_t braked_ns;		    /* all were taken away; 0: never */
+	struct heap_weights weights;
+};
+
+/* The location of a stack, found once a take. */
+struct live_near {
+	uint64_t take; /* 0: none */
+	uint32_t stack, thread, allocator, location;
+};
+
 struct live_heap {
 	const struct observation *o;
 	struct heap *heap;
 	struct regions *regions;
 	struct thread_table threads;
 	struct intern locations, stacks;
+	struct live_near near[LIVE_NEAR];
+	uint64_t takes;
 	struct live_process *processes;
 	struct live_space *spaces; /* in no order */
 	uint32_t space_numbers, copies_wanted;
@@ -126,18 +150,25 @@ struct live_heap {
 	uint64_t gap_bytes; /* the largest that was told */
 	bool wanted;	    /* something is to be read before the next 50 ms are over */
 	bool ended;
+	struct heap_cost cost;
+	uint64_t thin_ns; /* since then only samples of blocks are told; 0: all are */
+	double thin_share;
+	uint64_t thin_unknown_frees; /* before; later ones are of blocks that were not told */
 	struct live_curve curve;
 	struct source_counts sums; /* of sources that were removed */
 	uint64_t regions_seen, regions_refused, spaces_seen, residual;
 	uint64_t forks, forks_inexact, forks_dropped;
 	uint64_t unknown_stacks, late_after_end, tokens_dropped, answers, answers_full;
 	uint64_t checks, checks_wrong, moves_unknown, undos_unknown, failed;
+	struct live_calls calls;
 	uint64_t without_shim;
 	char without_names[LIVE_NAMES][NAME_BYTES];
 	struct problem problem; /* the first region that was refused */
 };
 
 /* heap_tokens.c */
+/** Memos of walks that knew less of what is mapped than is known now are dropped. */
+void live_memos_follow(struct live_heap *h);
 void live_token_add(struct live_heap *h, struct live_space *s, const struct heap_stack_event *e);
 /** The location of an event whose stack word is @stack. INTERN_NONE: no memory. */
 uint32_t live_location(struct live_heap *h, struct live_space *s, uint32_t ring, uint32_t tid,
@@ -153,6 +184,18 @@ void live_rings_free(struct live_heap *h, struct live_space *s);
 void live_told(void *context, struct source *source, const struct told *t);
 void live_sampled(struct live_heap *h, struct live_space *s, const struct heap_block_event *e);
 void live_change_copy(struct live_heap *h, uint32_t number, const struct live_change *c);
+
+/* heap_calls.c */
+void live_calls_record(struct live_heap *h, const struct heap_calls_event *e);
+/** The task's heap is told by uprobes, not by shims. */
+static inline bool live_called(const struct live_heap *h)
+{
+	return h->o->heap_calls;
+}
+
+/* heap_thin.c */
+/** Looks at what telling costs, once a second. */
+void live_heap_weigh(struct live_heap *h);
 
 /* heap_tentative.c */
 /** The last free may be undone. */
@@ -181,6 +224,9 @@ void live_process_free(struct live_heap *h, struct live_process *p);
 struct live_space *live_space_of(struct live_heap *h, const struct live_process *p);
 void live_space_add(struct live_heap *h, struct live_process *p, struct source *source,
 		    const struct event_header *e);
+/** Of a process whose allocators have uprobes now. NULL: no memory. */
+struct live_space *live_space_called(struct live_heap *h, struct live_process *p,
+				     const struct event_header *e);
 /** Carries out what happened before @time_ns. */
 void live_spaces_until(struct live_heap *h, uint64_t time_ns);
 /** After a batch: what was noted at two marks; @all: everything. */

@@ -7,6 +7,7 @@
 
 #include "collect/heap_private.h"
 #include "collect/stack_build.h"
+#include "lib/clock.h"
 
 static uint32_t entry_stack(struct stack_build *b, const struct heap_location_key *l)
 {
@@ -65,7 +66,7 @@ struct fault {
 	uint64_t count;
 };
 
-#define FAULTS 20
+#define FAULTS 32
 
 static size_t faults_of(const struct live_heap *h, struct fault *f)
 {
@@ -88,13 +89,24 @@ static size_t faults_of(const struct live_heap *h, struct fault *f)
 		  c.malformed },
 		{ "residual", "allocations and frees were offered, and neither read nor lost",
 		  h->residual },
+		{ "children_off",
+		  "forked children without a malloc shim (a sandbox, a signal handler within an "
+		  "allocation, no room): what they allocate is missing",
+		  c.children_off },
+		{ "foreign",
+		  "programs with an allocator of their own in front of the malloc shim: what it "
+		  "gives "
+		  "out is missing",
+		  c.foreign },
 		{ "regions_refused",
 		  "processes whose malloc shim was not answered: their allocations are missing",
 		  h->regions_refused },
 		{ "refused", "allocations found no room in the observer, or had no sane size",
 		  n.refused },
 		{ "unknown_frees", "frees of addresses that were not live: allocations were missed",
-		  n.unknown_frees },
+		  live_called(h) ? 0
+		  : h->thin_ns	 ? h->thin_unknown_frees
+				 : n.unknown_frees },
 		{ "duplicates", "allocations at an address that was live: frees were missed",
 		  n.duplicates },
 		{ "undos_refused", "frees that failed could not be taken back",
@@ -105,6 +117,28 @@ static size_t faults_of(const struct live_heap *h, struct fault *f)
 		  "forked processes whose copy of the heap is not as it was at the fork",
 		  h->forks_inexact },
 		{ "checks_wrong", "stacks that the memo had wrong", h->checks_wrong },
+		{ "calls_lost",
+		  "allocations and frees by malloc & co. whose record, or whose entry, was lost: "
+		  "--ring-size",
+		  h->o->heap_lost + h->o->calls_lost },
+		{ "calls_nested",
+		  "blocks that an allocator made for another block: they are not counted",
+		  h->o->calls_nested },
+		{ "calls_nowhere",
+		  "processes in which no allocator was found (a static program without symbols, or "
+		  "an allocator of its own)",
+		  h->calls.nowhere },
+		{ "calls_failed", "times that allocators of a process could not have probes",
+		  h->calls.failed },
+		{ "calls_headless",
+		  "processes whose main thread has ended: no probe sees what is left of them",
+		  h->calls.headless },
+		{ "calls_throwing",
+		  "operators new of an allocator of its own: they may throw, and no probe survives "
+		  "that; what they allocate is missing",
+		  h->calls.throwing },
+		{ "calls_left_out", "functions or USDT probes of allocators that have no probe",
+		  h->calls.left_out },
 		{ "records_failed", "records found no room in the observer's memory", h->failed },
 	};
 
@@ -121,7 +155,8 @@ bool live_heap_exact(const struct live_heap *h)
 	for (size_t i = 0; i < count; i++)
 		if (faults[i].count)
 			return false;
-	return h->spaces_seen && !h->without_shim && !live_heap_gap_bytes(h);
+	return h->spaces_seen && !h->without_shim && !live_heap_gap_bytes(h) && !h->calls.samples &&
+	       !h->calls.braked_ns;
 }
 
 __attribute__((format(printf, 2, 3))) static void limit_add(json_t *limits, const char *format, ...)
@@ -156,6 +191,32 @@ static void limit_shimless(const struct live_heap *h, json_t *limits)
 		  (unsigned long long)h->without_shim);
 }
 
+static double since_start(const struct live_heap *h, uint64_t time_ns)
+{
+	return time_ns > h->o->start_ns ? (double)(time_ns - h->o->start_ns) / NS_PER_S : 0;
+}
+
+static void limit_calls(const struct live_heap *h, json_t *limits)
+{
+	if (!live_called(h))
+		return;
+	if (h->calls.failed)
+		limit_add(limits, "heap: probes at malloc & co.: %s", strerror(-h->calls.err));
+	if (h->calls.processes)
+		limit_add(limits,
+			  "heap: what was allocated before its process had probes (the first after "
+			  "%.3f s) is not in it; %llu frees of such blocks were seen",
+			  since_start(h, h->calls.begin_ns),
+			  (unsigned long long)heap_count(h->heap).unknown_frees);
+	if (h->calls.braked_ns)
+		limit_add(
+		    limits,
+		    "heap: nothing is told from %.3f s on: the traps of malloc & co. cost more "
+		    "than --max-overhead; allow more, or start the task with: taskdiag-bpf -- "
+		    "COMMAND",
+		    since_start(h, h->calls.braked_ns));
+}
+
 void live_heap_limits(const struct live_heap *h, json_t *limits)
 {
 	struct fault faults[FAULTS];
@@ -173,7 +234,15 @@ void live_heap_limits(const struct live_heap *h, json_t *limits)
 			  (unsigned long long)h->unknown_stacks);
 	if (h->problem.text[0])
 		limit_add(limits, "heap: %s", h->problem.text);
+	if (h->thin_ns)
+		limit_add(limits,
+			  "heap: from %.3f s on one allocation in %llu bytes is looked at: looking "
+			  "at each cost about %.0f %% of the task's time, more than --max-overhead "
+			  "(%.0f %%); --exact looks at all",
+			  since_start(h, h->thin_ns), (unsigned long long)THIN_GAP_BYTES,
+			  100 * h->thin_share, 100 * h->o->heap_overhead);
 	limit_shimless(h, limits);
+	limit_calls(h, limits);
 }
 
 static json_t *heap_object(const struct live_heap *h)
@@ -194,12 +263,16 @@ static json_t *heap_object(const struct live_heap *h)
 		{ "answers_full", h->answers_full },
 		{ "answers_refused", c.refused_answers },
 		{ "samples", c.samples },
+		{ "events_cut", c.cut },
 		{ "nested", c.nested },
 		{ "checks", h->checks },
 		{ "forks", h->forks },
 		{ "forks_unused", h->forks_dropped },
 		{ "unknown_stacks", h->unknown_stacks },
 		{ "tokens_unused", h->tokens_dropped },
+		{ "functions", h->calls.functions },
+		{ "functions_stepped", h->calls.stepped },
+		{ "frees_before", live_called(h) ? heap_count(h->heap).unknown_frees : 0 },
 	};
 	struct fault faults[FAULTS];
 	size_t count = faults_of(h, faults);
@@ -209,6 +282,17 @@ static json_t *heap_object(const struct live_heap *h)
 			    json_string(live_heap_exact(h)	 ? "exact"
 					: live_heap_gap_bytes(h) ? "sampled"
 								 : "incomplete"));
+	json_object_set_new(o, "by",
+			    json_string(!live_called(h)	   ? "shim"
+					: h->calls.samples ? "usdt"
+							   : "uprobes"));
+	json_object_set_new(o, "sampled_since_s",
+			    h->thin_ns ? json_real(since_start(h, h->thin_ns)) : json_null());
+	json_object_set_new(o, "sampled_since_cost",
+			    h->thin_ns ? json_real(h->thin_share) : json_null());
+	json_object_set_new(o, "braked_s",
+			    h->calls.braked_ns ? json_real(since_start(h, h->calls.braked_ns))
+					       : json_null());
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		json_object_set_new(o, more[i].key, json_integer((json_int_t)more[i].value));
 	for (size_t i = 0; i < count; i++)

@@ -45,7 +45,7 @@ struct live_process *live_process(struct live_heap *h, const struct event_header
 
 static void note_shimless(struct live_heap *h, const struct live_process *p)
 {
-	if (!p->executed || p->greeted)
+	if (!p->executed || p->greeted || live_called(h))
 		return;
 	if (h->without_shim < LIVE_NAMES)
 		memcpy(h->without_names[h->without_shim], p->name, sizeof(p->name));
@@ -113,15 +113,23 @@ static bool is_read(const struct live_space *s)
 {
 	struct source_counts c;
 
+	if (!s->source)
+		return true;
 	regions_counts(s->source, &c);
-	return c.malformed || c.offered == c.read + c.lost;
+	return c.malformed || c.offered == c.read + c.lost + c.cut;
+}
+
+/* Samples, and what uprobes tell, come in the order of the records. */
+static bool records_are_all(const struct live_heap *h)
+{
+	return h->o->sample_bytes || live_called(h);
 }
 
 /* Times of stamps are good to some microseconds, to more where the observer was interrupted between
  * the looks at both clocks: no space ends before its last event. */
 static bool ends_later(const struct live_heap *h, const struct live_space *s)
 {
-	return !h->o->sample_bytes && s->marks < PATIENCE_MARKS && !is_read(s);
+	return !records_are_all(h) && s->marks < PATIENCE_MARKS && !is_read(s);
 }
 
 void live_spaces_until(struct live_heap *h, uint64_t time_ns)
@@ -145,13 +153,16 @@ void live_process_end(struct live_heap *h, struct live_process *p, uint64_t time
 	live_fork_drop(h, take_ptr(p->fork));
 	if (!s)
 		return;
-	regions_gone(s->source);
+	if (s->source)
+		regions_gone(s->source);
 	s->at_ns = time_ns;
 	s->leaks = leaks;
 	s->marks = 0;
 	first_due(h);
-	if (h->o->sample_bytes) /* samples come in the order of the records */
+	if (records_are_all(h))
 		live_spaces_until(h, time_ns + 1);
+	if (!s->source)
+		live_space_free(h, s);
 }
 
 void live_space_add(struct live_heap *h, struct live_process *p, struct source *source,
@@ -187,8 +198,37 @@ void live_space_add(struct live_heap *h, struct live_process *p, struct source *
 	h->spaces_seen++;
 	p->space = s;
 	first_due(h);
-	if (h->o->sample_bytes)
+	if (records_are_all(h))
 		live_spaces_until(h, e->time_ns + 1);
+}
+
+struct live_space *live_space_called(struct live_heap *h, struct live_process *p,
+				     const struct event_header *e)
+{
+	struct live_space *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	live_process_end(h, p, e->time_ns, false);
+	*s = (struct live_space){
+		.number = ++h->space_numbers,
+		.start_ns = e->start_ns,
+		.tgid = e->tgid,
+		.pid = e->pid,
+		.born_ns = e->time_ns,
+		.next = h->spaces,
+	};
+	h->spaces = s;
+	h->spaces_seen++;
+	p->space = s;
+	return s;
+}
+
+static uint64_t add_up(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
 static struct source_counts counts_add(struct source_counts sum, const struct source_counts *more)
@@ -196,8 +236,9 @@ static struct source_counts counts_add(struct source_counts sum, const struct so
 	uint64_t *to = (uint64_t *)&sum;
 	const uint64_t *from = (const uint64_t *)more;
 
+	/* figures of a task may be anything: a sum stops at the top */
 	for (size_t i = 0; i < sizeof(sum) / sizeof(*to); i++)
-		to[i] += from[i];
+		to[i] = add_up(to[i], from[i]);
 	return sum;
 }
 _Static_assert(sizeof(struct source_counts) % sizeof(uint64_t) == 0, "all are numbers of 64 bits");
@@ -207,23 +248,34 @@ struct source_counts live_counts(const struct live_heap *h)
 	struct source_counts sum = h->sums, one;
 
 	for (const struct live_space *s = h->spaces; s; s = s->next) {
+		if (!s->source)
+			continue;
 		regions_counts(s->source, &one);
 		sum = counts_add(sum, &one);
 	}
 	return sum;
 }
 
+static void source_end(struct live_heap *h, struct source *source)
+{
+	struct source_counts c;
+	uint64_t known;
+
+	regions_counts(source, &c);
+	h->sums = counts_add(h->sums, &c);
+	known = add_up(add_up(c.read, c.lost), c.cut);
+	h->residual =
+	    add_up(h->residual, c.offered > known ? c.offered - known : known - c.offered);
+	regions_remove(h->regions, source);
+}
+
 void live_space_free(struct live_heap *h, struct live_space *s)
 {
 	struct live_space **at = &h->spaces;
 	struct live_process *p = live_process_of(h, s->tgid);
-	struct source_counts c;
 
-	regions_counts(s->source, &c);
-	h->sums = counts_add(h->sums, &c);
-	h->residual +=
-	    c.offered > c.read + c.lost ? c.offered - c.read - c.lost : c.read + c.lost - c.offered;
-	regions_remove(h->regions, s->source);
+	if (s->source)
+		source_end(h, s->source);
 	live_fork_drop(h, s->fork);
 	if (s->log)
 		s->log->space = NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "collect/heap_private.h"
+#include "unwind/unwinder.h"
 
 #define LOOK_AT \
 	64 /* of a ring: a signal handler's token may stand before that which it broke into */
@@ -98,6 +99,23 @@ static uint32_t stack_number(struct live_heap *h, uint64_t id)
 	return intern_add(&h->stacks, &key);
 }
 
+static uint64_t shown_ns(const struct live_heap *h, const struct live_space *s)
+{
+	return h->o->unwinder ? unwinder_shown_ns(h->o->unwinder, s->tgid) : 0;
+}
+
+void live_memos_follow(struct live_heap *h)
+{
+	for (struct live_space *s = h->spaces; s; s = s->next) {
+		uint64_t ns = s->source ? shown_ns(h, s) : 0;
+
+		if (ns <= s->shown_ns)
+			continue;
+		s->shown_ns = ns;
+		regions_epoch(s->source);
+	}
+}
+
 /* The record may lie in the middle of the ring buffer: its pairs are read with their bound. */
 static void answer(struct live_heap *h, struct live_space *s, const struct heap_stack_event *e,
 		   uint32_t stack)
@@ -112,6 +130,8 @@ static void answer(struct live_heap *h, struct live_space *s, const struct heap_
 		.roots = e->roots,
 	};
 
+	if (e->h.time_ns < shown_ns(h, s)) /* by a table that is out of date */
+		return;
 	if (!e->count || stack == INTERN_NONE || e->count > REGION_PAIRS || e->roots > e->count ||
 	    e->h.size < sizeof(*e) + e->count * sizeof(*pairs))
 		return;
@@ -177,6 +197,30 @@ uint32_t live_location_of(struct live_heap *h, uint64_t stack_id, uint32_t threa
 	       });
 }
 
+static bool is_near(const struct live_near *n, const struct live_near *like)
+{
+	return n->take == like->take && n->stack == like->stack && n->thread == like->thread &&
+	       n->allocator == like->allocator;
+}
+
+/* Most events are of a few stacks: a hash table and a tree for each of them would be dear. What is
+ * kept is of one take, in which no stack comes to be known. */
+static uint32_t location_near(struct live_heap *h, uint32_t stack, uint32_t thread,
+			      uint32_t allocator)
+{
+	struct live_near *n = &h->near[(stack + 31 * thread + 7 * allocator) % LIVE_NEAR];
+	struct live_near wanted = { h->takes, stack, thread, allocator, INTERN_NONE };
+	const struct live_stack *known;
+
+	if (is_near(n, &wanted))
+		return n->location;
+	known = stack == INTERN_NONE ? NULL : intern_at(&h->stacks, stack);
+	wanted.location = live_location_of(h, known ? known->id : 0, thread, allocator);
+	if (wanted.location != INTERN_NONE)
+		*n = wanted;
+	return wanted.location;
+}
+
 static uint32_t unknown_location(struct live_heap *h, struct live_space *s, uint32_t tid,
 				 uint32_t thread, uint32_t allocator)
 {
@@ -198,19 +242,15 @@ uint32_t live_location(struct live_heap *h, struct live_space *s, uint32_t ring,
 {
 	struct live_ring *r = live_ring(s, ring);
 	struct live_token *t = r && stack & REGION_TOKEN ? find(h, &r->tokens, stack) : NULL;
-	uint32_t number = t ? t->stack : INTERN_NONE;
-	const struct live_stack *known;
 
 	if (t) {
 		t->token = 0;
 		r->thread = t->thread;
-	} else if (r && stack - 1 < h->stacks.count && r->thread != NO_THREAD) {
-		number = (uint32_t)(stack - 1);
-	} else {
-		return unknown_location(h, s, tid, r ? r->thread : NO_THREAD, allocator);
+		return location_near(h, t->stack, r->thread, allocator);
 	}
-	known = number == INTERN_NONE ? NULL : intern_at(&h->stacks, number);
-	return live_location_of(h, known ? known->id : 0, r->thread, allocator);
+	if (r && stack - 1 < h->stacks.count && r->thread != NO_THREAD)
+		return location_near(h, (uint32_t)(stack - 1), r->thread, allocator);
+	return unknown_location(h, s, tid, r ? r->thread : NO_THREAD, allocator);
 }
 
 void live_check(struct live_heap *h, struct live_space *s, const struct told *told)

@@ -10,6 +10,20 @@
 #include "collect/memory_manifest.h"
 #include "collect/pss.h"
 
+static void watch_cgroup(struct memory *m)
+{
+	struct problem problem = {};
+
+	if (!m->o->cgroup)
+		return;
+	if (cgroup_has_memory(m->o->cgroup, &problem))
+		m->memcg = memcg_new(m->o->cgroup);
+	m->files = m->memcg ? file_cache_new(m->o) : NULL;
+	if (!m->memcg)
+		snprintf(m->no_memcg, sizeof(m->no_memcg), "%s",
+			 problem.text[0] ? problem.text : strerror(errno));
+}
+
 void *memory_new(const struct observation *o)
 {
 	struct memory *m = calloc(1, sizeof(*m));
@@ -18,9 +32,10 @@ void *memory_new(const struct observation *o)
 		return NULL;
 	m->o = o;
 	m->pss_bytes = NOT_MEASURED;
-	m->series = series_new(SERIES_LIMIT);
+	watch_cgroup(m);
+	m->series = series_new(SERIES_LIMIT, m->memcg ? memcg_numbers() : 0);
 	if (!m->series) {
-		free(m);
+		memory_free(m);
 		return NULL;
 	}
 	return m;
@@ -33,6 +48,8 @@ void memory_free(void *self)
 	if (!m)
 		return;
 	series_free(m->series);
+	memcg_free(m->memcg);
+	file_cache_free(m->files);
 	free(m->images);
 	free(m);
 }
@@ -51,6 +68,8 @@ void memory_record(void *self, const struct event_header *h)
 	struct memory *m = self;
 	struct process *p;
 
+	if (h->type == EV_FILE && m->files)
+		file_cache_record(m->files, (const struct file_event *)h);
 	if (h->type != EV_IMAGE_END)
 		return;
 	p = processes_find(m->o->processes, h->tgid, h->start_ns);
@@ -64,6 +83,8 @@ static void sample_task(struct memory *m, const struct task_sample *s)
 	m->tick = (struct series_point){ .time_ns = s->time_ns, .pss_bytes = NOT_MEASURED };
 	m->image_count = 0;
 	m->tracked_bytes = s->rss_bytes;
+	if (m->memcg)
+		memcg_sample(m->memcg, s);
 	if (m->o->event_driven) {
 		m->tick.peak_bytes = s->interval_peak_bytes;
 		m->tick.peak_ns = s->interval_peak_ns;
@@ -106,11 +127,14 @@ static void sample_process(struct memory *m, const struct process_sample *s)
 	p->minor_faults = s->minor_faults;
 	p->major_faults = s->major_faults;
 	p->rss_bytes = 0;
+	p->parts = (struct process_parts){};
 	m->tick.processes++;
 	m->tick.threads += s->threads;
 	if (!s->image || !image_first(m, s->image))
 		return;
 	p->rss_bytes = s->anon_bytes + s->file_bytes + s->shmem_bytes;
+	p->parts =
+	    (struct process_parts){ s->anon_bytes, s->file_bytes, s->shmem_bytes, s->swap_bytes };
 	peak_of_process(p, p->rss_bytes, m->o->tick_ns);
 	m->tick.anon_bytes += s->anon_bytes;
 	m->tick.file_bytes += s->file_bytes;
@@ -206,6 +230,22 @@ static void tick_peak(struct memory *m)
 		peak_is_highest_tick(m);
 }
 
+/* What every process has while most is in use: by these the peak is accounted for. */
+static void tick_memcg(struct memory *m)
+{
+	if (!m->memcg || !memcg_tick(m->memcg, m->o->tick_ns))
+		return;
+	m->usage_tick = m->o->tick;
+	if (m->files)
+		file_cache_look(m->files);
+	for (struct process *p = processes_first(m->o->processes); p; p = p->hh.next) {
+		if (p->end != END_RUNNING)
+			continue;
+		p->usage_tick = m->o->tick;
+		p->at_usage = p->parts;
+	}
+}
+
 int memory_tick(void *self)
 {
 	struct memory *m = self;
@@ -217,12 +257,20 @@ int memory_tick(void *self)
 	tick_peak(m);
 	tick_faults(m);
 	tick_pss(m);
+	tick_memcg(m);
 	m->tick.gap_ns = m->o->gap_ns;
 	m->tick.gap_suspend = m->o->gap_suspend;
 	if (m->tick.swap_bytes > m->swap_peak_bytes)
 		m->swap_peak_bytes = m->tick.swap_bytes;
 	m->ticks++;
-	return series_add(m->series, &m->tick);
+	return series_add(m->series, &m->tick, m->memcg ? memcg_at(m->memcg) : NULL);
+}
+
+bool memory_rises(void *self)
+{
+	struct memory *m = self;
+
+	return m->memcg && memcg_rises(m->memcg);
 }
 
 void memory_now(const void *self, struct memory_now *ret)
@@ -233,6 +281,7 @@ void memory_now(const void *self, struct memory_now *ret)
 	ret->peak_bytes = m->peak_bytes;
 	ret->processes = m->tick.processes;
 	ret->threads = m->tick.threads;
+	ret->usage_highest = m->usage_tick && m->usage_tick == m->o->tick;
 }
 
 /* Still at its highest when the observation ended: then every process holds what the last tick saw.
@@ -278,7 +327,8 @@ static int write_one(struct rundir *r, struct problem *problem, const char *name
 	if (!strcmp(name, "memory.datum"))
 		memory_datum_write(file, m->series, m->o->start_ns);
 	else if (!strcmp(name, "memory.csv"))
-		memory_csv_write(file, m->series, m->o->start_ns);
+		memory_csv_write(file, m->series, m->o->start_ns,
+				 m->memcg ? memcg_number_name : NULL, memcg_numbers());
 	else
 		mprof_dat_write(file, m->series, m->o->start_ns, m->o->start_utc_ns, m->o->command);
 	return rundir_end(r, file, problem);

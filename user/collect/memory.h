@@ -16,6 +16,7 @@ void memory_now(const void *self, struct memory_now *ret);
 void memory_totals(void *self, uint64_t peak_bytes, uint64_t peak_ns, uint64_t epoch);
 int memory_write(void *self, struct rundir *r, struct problem *problem);
 json_t *memory_manifest(void *self, json_t *limits);
+bool memory_rises(void *self);
 void memory_free(void *self);
 
 #define MEMORY_COLLECTOR                                                                     \
@@ -23,7 +24,7 @@ void memory_free(void *self);
 		.name = "memory", .new = memory_new, .record = memory_record,                \
 		.sample = memory_sample, .tick = memory_tick, .now = memory_now,             \
 		.totals = memory_totals, .write = memory_write, .manifest = memory_manifest, \
-		.free = memory_free,                                                         \
+		.free = memory_free, .rises = memory_rises,                                  \
 	}
 
 #endif

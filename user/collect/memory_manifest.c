@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "collect/peak_ledger.h"
 #include "lib/cleanup.h"
 
 static const char *const end_names[] = {
 	[END_RUNNING] = "running", [END_EXITED] = "exited",   [END_SIGNAL] = "killed-by-signal",
-	[END_OOM] = "oom",	   [END_UNKNOWN] = "unknown",
+	[END_OOM] = "oom",	   [END_UNKNOWN] = "unknown", [END_LEFT] = "left",
 };
 
 static json_t *seconds(const struct memory *m, uint64_t time_ns)
@@ -20,10 +21,12 @@ static json_t *seconds(const struct memory *m, uint64_t time_ns)
 
 static json_t *process_json(const struct memory *m, const struct process *p)
 {
-	bool ended = p->end != END_RUNNING && p->end != END_UNKNOWN;
+	bool ended = p->end != END_RUNNING && p->end != END_UNKNOWN && p->end != END_LEFT;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "pid", json_integer(p->pid));
+	json_object_set_new(o, "inner_pid",
+			    p->inner_pid ? json_integer(p->inner_pid) : json_null());
 	json_object_set_new(o, "name", json_text(p->name));
 	json_object_set_new(o, "start_s", seconds(m, p->key.start_ns));
 	json_object_set_new(o, "end_s", p->end_ns ? seconds(m, p->end_ns) : json_null());
@@ -85,6 +88,32 @@ static json_t *gaps_json(const struct memory *m)
 	return gaps;
 }
 
+/* Page cache by file at the same look. */
+static json_t *files_json(const struct memory *m)
+{
+	uint64_t bytes = 0;
+	json_t *list = m->files ? file_cache_json(m->files, &bytes) : NULL;
+
+	if (!list)
+		return json_null();
+	return json_pack("{s:I,s:o}", "bytes", (json_int_t)bytes, "largest", list);
+}
+
+static json_t *cgroup_json(const struct memory *m)
+{
+	json_t *o = memcg_manifest(m->memcg, m->o->start_ns), *ledger;
+	const struct peak_ledger_moments moments = { m->usage_tick, m->epoch, m->peak_ns };
+	struct memcg_peak peak;
+	const char *moment;
+
+	memcg_peak(m->memcg, &peak);
+	ledger = peak_ledger_json(&peak, m->o->processes, &moments, &moment);
+	json_object_set_new(o, "ledger", ledger);
+	json_object_set_new(o, "ledger_moment", json_string(moment));
+	json_object_set_new(o, "files", files_json(m));
+	return o;
+}
+
 json_t *memory_manifest(void *self, json_t *limits)
 {
 	const struct memory *m = self;
@@ -107,6 +136,9 @@ json_t *memory_manifest(void *self, json_t *limits)
 	if (m->pss_failed && m->pss_bytes == NOT_MEASURED)
 		json_array_append_new(limits,
 				      json_string("PSS: /proc/PID/smaps_rollup could not be read"));
+	if (m->no_memcg[0])
+		json_array_append_new(limits,
+				      json_sprintf("counters of the cgroup: %s", m->no_memcg));
 	json_object_set_new(o, "status",
 			    json_string(!m->ticks		  ? "failed"
 					: json_array_size(limits) ? "limited"
@@ -130,5 +162,7 @@ json_t *memory_manifest(void *self, json_t *limits)
 	json_object_set_new(o, "major_faults", json_integer(m->major_faults));
 	json_object_set_new(o, "ticks", json_integer(m->ticks));
 	json_object_set_new(o, "gaps", gaps_json(m));
+	if (m->memcg)
+		json_object_set_new(o, "cgroup", cgroup_json(m));
 	return o;
 }

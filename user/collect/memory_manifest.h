@@ -4,6 +4,8 @@
 #define TASKDIAG_MEMORY_MANIFEST_H
 
 #include "aggregate/series.h"
+#include "collect/file_cache.h"
+#include "collect/memcg.h"
 #include "collect/memory.h"
 #include "collect/pss.h"
 
@@ -24,7 +26,11 @@ struct memory {
 	struct pss_budget pss;
 	uint64_t pss_bytes, pss_ns, pss_rss_bytes;
 	bool pss_failed;
-	bool peak_missed; /* the probe did not see it: a tick did */
+	struct memcg *memcg;	  /* of the observed cgroup; NULL: none, or it has no counters */
+	struct file_cache *files; /* its page cache by file; NULL: likewise */
+	char no_memcg[512];	  /* why, where there should be one; empty */
+	uint64_t usage_tick;	  /* number of the tick at which most was in use; 0: none */
+	bool peak_missed;	  /* the probe did not see it: a tick did */
 };
 
 #endif

@@ -98,8 +98,8 @@ static void fill(struct tracked *t, const struct region *header)
 	}
 	t->bytes = header->bytes;
 	t->ring_bytes = header->ring_bytes;
-	t->control = header->control & ~REGION_CONTROL_OFF;
 	t->counting = header->clock == REGION_COUNTER;
+	t->no_barrier = header->no_barrier != 0;
 }
 
 static int answer(struct tracked *t, const struct region_wish *wish)
@@ -123,6 +123,7 @@ static void keep(struct regions *r, struct tracked *t)
 	t->index = r->count;
 	r->sources[r->count++] = t;
 	HASH_ADD(hh, r->by_id, source.id, sizeof(t->source.id), t);
+	r->without_barrier += t->no_barrier;
 }
 
 int regions_add(struct regions *r, pid_t pid, uint64_t address, uint64_t bytes,
@@ -181,6 +182,7 @@ void regions_remove(struct regions *r, struct source *s)
 	r->sources[t->index] = r->sources[--r->count];
 	r->sources[t->index]->index = t->index;
 	r->rings -= t->used;
+	r->without_barrier -= t->no_barrier;
 	tracked_free(t);
 }
 
@@ -223,19 +225,20 @@ int regions_answer(struct source *s, const struct region_answer *answer)
 
 void regions_epoch(struct source *s)
 {
-	struct tracked *t = tracked_of(s);
-	uint64_t off = t->control & REGION_CONTROL_OFF;
+	__atomic_fetch_add(&tracked_of(s)->shared->control, 1, __ATOMIC_RELEASE);
+}
 
-	t->control = ((t->control + 1) & ~REGION_CONTROL_OFF) | off;
-	__atomic_store_n(&t->shared->control, t->control, __ATOMIC_RELEASE);
+void regions_thin(struct source *s, uint64_t gap_bytes)
+{
+	struct tracked *t = tracked_of(s);
+
+	__atomic_store_n(&t->shared->wish.gap_bytes, gap_bytes, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&t->shared->control, REGION_CONTROL_THIN, __ATOMIC_RELEASE);
 }
 
 void regions_turn_off(struct source *s)
 {
-	struct tracked *t = tracked_of(s);
-
-	t->control |= REGION_CONTROL_OFF;
-	__atomic_store_n(&t->shared->control, t->control, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&tracked_of(s)->shared->control, REGION_CONTROL_OFF, __ATOMIC_RELEASE);
 }
 
 /* Figures of a task may be anything: a sum stops at the top. */
@@ -243,6 +246,15 @@ static void add_shared(uint64_t *sum, const uint64_t *shared)
 {
 	if (__builtin_add_overflow(*sum, __atomic_load_n(shared, __ATOMIC_RELAXED), sum))
 		*sum = UINT64_MAX;
+}
+
+/* offered goes up first: of a thread that was killed in an event one is neither read nor lost. */
+static bool is_cut(const struct ring *ring)
+{
+	uint64_t offered = __atomic_load_n(&ring->shared->offered, __ATOMIC_RELAXED);
+	uint64_t lost = __atomic_load_n(&ring->shared->lost, __ATOMIC_RELAXED);
+
+	return !ring->malformed && offered - lost - ring->read == 1;
 }
 
 void regions_counts(const struct source *s, struct source_counts *ret)
@@ -261,6 +273,7 @@ void regions_counts(const struct source *s, struct source_counts *ret)
 		ret->read += ring->read;
 		ret->late += ring->late;
 		ret->malformed += ring->malformed;
+		ret->cut += t->gone && is_cut(ring);
 	}
 	add_shared(&ret->lost_no_ring, &shared->lost_no_ring);
 	add_shared(&ret->lost_early, &shared->lost_early);
@@ -269,6 +282,8 @@ void regions_counts(const struct source *s, struct source_counts *ret)
 	add_shared(&ret->sample_frees, &shared->sample_frees);
 	add_shared(&ret->nested, &shared->nested);
 	add_shared(&ret->refused_answers, &shared->refused_answers);
+	add_shared(&ret->children_off, &shared->children_off);
+	ret->foreign = shared->foreign != 0;
 }
 
 static uint64_t last_mark(const struct regions *r)

@@ -35,6 +35,7 @@ struct told {
 	uint64_t head;	   /* of the ring, after the event: to be compared with parent_heads */
 	uint64_t stamp;	   /* of the clock that the regions have */
 	uint64_t words[3]; /* behind the stamp: see region_kind */
+	uint64_t soon;	   /* words[0] of an event some way behind it, to be prefetched; 0: none */
 };
 
 /* Sums over all rings of a source. Those of the task are what it says: hostile. */
@@ -44,8 +45,10 @@ struct source_counts {
 	uint64_t read;		/* events told: offered = read + lost once all are */
 	uint64_t late;		/* told after their order was given up: see busy_since */
 	uint64_t malformed;	/* rings that made no sense: no more is read of them */
-	uint64_t lost_no_ring, lost_early, lost_set, samples, sample_frees, nested,
-	    refused_answers; /* of struct region */
+	uint64_t lost_no_ring, lost_early, lost_set, samples, sample_frees, nested, refused_answers,
+	    children_off, foreign; /* of struct region */
+	/* events that a thread was in the midst of when it ended: as told only once it is gone */
+	uint64_t cut;
 };
 
 typedef void source_fn(void *context, struct source *s, const struct told *event);
@@ -89,6 +92,8 @@ bool regions_read_to(const struct source *s, const uint64_t heads[REGION_RINGS])
 int regions_answer(struct source *s, const struct region_answer *answer);
 /** All memos are dropped: code has gone from its address space, or has been replaced. */
 void regions_epoch(struct source *s);
+/** Of its blocks only samples are told from now on, one in @gap_bytes (REGION_CONTROL_THIN). */
+void regions_thin(struct source *s, uint64_t gap_bytes);
 /** Its shim is off from now on. */
 void regions_turn_off(struct source *s);
 

@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 
 #define PAIR_STEP_NS (100 * NS_PER_MS)
+#define RATE_SHIFT 32
 
 static bool line_has_flag(const char *line, const char *flag)
 {
@@ -43,6 +44,16 @@ bool tsc_trusted(const char *cpuinfo, const char *clocksource)
 	return (!strcmp(line, "tsc") || !strcmp(line, "kvm-clock")) && cpu_has_steady_tsc(cpuinfo);
 }
 
+/* A division for each pair, none for each event. */
+static void note_rate(struct clock_pairs *p)
+{
+	struct clock_pair *a = &p->pairs[p->count - 2], *b = a + 1;
+	unsigned __int128 ns = b->boot_ns - a->boot_ns, rate;
+
+	rate = (ns << RATE_SHIFT) / (b->stamp - a->stamp);
+	a->rate = rate > UINT64_MAX ? UINT64_MAX : (uint64_t)rate;
+}
+
 void clock_pairs_add(struct clock_pairs *p, uint64_t stamp, uint64_t boot_ns)
 {
 	struct clock_pair *last = &p->pairs[p->count ? p->count - 1 : 0];
@@ -50,6 +61,8 @@ void clock_pairs_add(struct clock_pairs *p, uint64_t stamp, uint64_t boot_ns)
 	if (p->count && (stamp <= last->stamp || boot_ns <= last->boot_ns)) {
 		if (stamp == last->stamp) /* a counter that nobody moved */
 			last->boot_ns = boot_ns;
+		if (p->count > 1)
+			note_rate(p);
 		return;
 	}
 	/* two that are close together tell little about the slope */
@@ -57,30 +70,31 @@ void clock_pairs_add(struct clock_pairs *p, uint64_t stamp, uint64_t boot_ns)
 		p->count--;
 	if (p->count == CLOCK_PAIRS)
 		memmove(p->pairs, p->pairs + 1, --p->count * sizeof(p->pairs[0]));
-	p->pairs[p->count++] = (struct clock_pair){ stamp, boot_ns };
+	p->pairs[p->count++] = (struct clock_pair){ .stamp = stamp, .boot_ns = boot_ns };
+	if (p->count > 1)
+		note_rate(p);
 }
 
-/* The first of two neighbours that have @stamp between them, or are next to it. */
+/* The first of two neighbours that have @stamp between them, or are next to it. Events are younger
+ * than most pairs. */
 static uint32_t pair_before(const struct clock_pairs *p, uint64_t stamp)
 {
-	uint32_t i = 0;
+	uint32_t i = p->count - 2;
 
-	while (i + 2 < p->count && p->pairs[i + 1].stamp <= stamp)
-		i++;
+	while (i && p->pairs[i].stamp > stamp)
+		i--;
 	return i;
 }
 
 uint64_t clock_pairs_line(const struct clock_pairs *p, uint64_t stamp)
 {
-	const struct clock_pair *a, *b;
-	__int128 offset, ns;
+	const struct clock_pair *a;
+	__int128 ns;
 
 	if (p->count < 2)
 		return p->count ? p->pairs[0].boot_ns : 0;
 	a = &p->pairs[pair_before(p, stamp)];
-	b = a + 1;
-	offset = (__int128)stamp - a->stamp;
-	ns = a->boot_ns + offset * (__int128)(b->boot_ns - a->boot_ns) / (b->stamp - a->stamp);
+	ns = a->boot_ns + (((__int128)stamp - a->stamp) * (__int128)a->rate >> RATE_SHIFT);
 	return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 

@@ -19,6 +19,7 @@
 struct clock_pairs {
 	struct clock_pair {
 		uint64_t stamp, boot_ns;
+		uint64_t rate; /* to the next one: ns a tick, in 2^-32 */
 	} pairs[CLOCK_PAIRS];
 	uint32_t count;
 };
@@ -41,6 +42,7 @@ struct ring {
 	uint64_t *held;		    /* words behind the tail that were taken out to make room … */
 	uint64_t held_room, held_end; /* … up to here; room: words, a power of two */
 	uint64_t marked;	      /* its head at the last mark */
+	uint64_t ahead, events_ahead; /* looked at for told.soon: up to here, beyond the tail */
 	uint64_t last;		      /* highest stamp read */
 	uint64_t behind_stamp;	      /* busy_since must come up to it … */
 	uint64_t behind_ns;	      /* … within GIVE_UP_NS of then; 0: it is not busy */
@@ -54,10 +56,10 @@ struct tracked {
 	struct source source; /* first: callers hold it */
 	struct regions *regions;
 	struct region *shared;
-	uint64_t bytes, control;
+	uint64_t bytes;
 	uint32_t ring_bytes;
 	int fd; /* tells which rings have pages, without making any */
-	bool counting, gone;
+	bool counting, gone, no_barrier;
 	struct order order;	   /* counting */
 	struct clock_pairs *pairs; /* counting; NULL until then */
 	struct ring *rings[REGION_RINGS];
@@ -74,6 +76,7 @@ struct regions {
 	struct order order; /* of all that do not count */
 	struct clock_pairs pairs;
 	bool counting_only, membarrier;
+	size_t without_barrier; /* sources that are not registered for it */
 	dev_t shmem;
 	uint64_t give_up_ns;
 	struct ring **heap; /* the lowest next stamp first */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define EVENTS_AHEAD 8
+#define WORDS_AHEAD 64
 #define TAILS_A_RING 8 /* how often a ring that is read is told so: its line is the task's, too */
 
 static uint64_t ring_words(const struct tracked *t)
@@ -101,6 +103,36 @@ static uint64_t taken_out(const struct ring *ring)
 	return ring->held_end > ring->tail ? ring->held_end : ring->tail;
 }
 
+/* Words[0] of an event that is EVENTS_AHEAD behind the one at the tail: for a hint, so that what it
+ * is about need not be waited for. Nothing is believed of it: it is checked when it is its turn. */
+static uint64_t look_ahead(struct ring *ring)
+{
+	uint64_t soon = 0, words;
+
+	/* its lines are in the cache of the CPU that wrote them */
+	__builtin_prefetch(&ring->events[(ring->ahead + WORDS_AHEAD) & (ring_words(ring->of) - 1)]);
+	if (ring->ahead <= ring->tail) {
+		ring->ahead = ring->tail;
+		ring->events_ahead = 0;
+	}
+	while (ring->events_ahead < EVENTS_AHEAD && ring->marked - ring->ahead >= 2) {
+		words = region_event_words[word_at(ring, ring->ahead) & 7];
+		if (!words)
+			break;
+		soon = word_at(ring, ring->ahead + 1);
+		ring->ahead += words;
+		ring->events_ahead++;
+	}
+	return soon;
+}
+
+static void copy_words(const struct ring *ring, struct told *next, uint64_t n)
+{
+	next->words[0] = n > 1 ? word_at(ring, ring->tail + 1) : 0;
+	next->words[1] = n > 2 ? word_at(ring, ring->tail + 2) : 0;
+	next->words[2] = n > 3 ? word_at(ring, ring->tail + 3) : 0;
+}
+
 bool ring_peek(struct ring *ring, const struct order *o)
 {
 	struct told *next = &ring->next;
@@ -121,8 +153,8 @@ bool ring_peek(struct ring *ring, const struct order *o)
 	next->tid = __atomic_load_n(&ring->shared->owner, __ATOMIC_RELAXED);
 	next->head = ring->tail + n;
 	next->stamp = first >> 3;
-	for (uint64_t i = 1; i <= 3; i++)
-		next->words[i - 1] = i < n ? word_at(ring, ring->tail + i) : 0;
+	next->soon = look_ahead(ring);
+	copy_words(ring, next, n);
 	ring->next_words = (uint32_t)n;
 	if (next->stamp > ring->last)
 		ring->last = next->stamp;
@@ -132,6 +164,7 @@ bool ring_peek(struct ring *ring, const struct order *o)
 void ring_pass(struct ring *ring)
 {
 	ring->tail += ring->next_words;
+	ring->events_ahead -= ring->events_ahead > 0;
 	ring->read++;
 	if (ring->tail - ring->stored_tail >= ring_words(ring->of) / TAILS_A_RING &&
 	    ring->tail > ring->stored_tail)

@@ -10,12 +10,13 @@
 #define CLOCK_TRIES 3
 
 /* What a shim is about to write below now is visible after this. The 1 ms is for kernels before
- * 4.16: store buffers drain in less. */
+ * 4.16, and for shims in a sandbox: store buffers drain in less. */
 static void see_what_was_begun(const struct regions *r)
 {
 	struct timespec ms = { .tv_nsec = NS_PER_MS };
 
-	if (!r->membarrier || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0)
+	if (!r->membarrier || r->without_barrier ||
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0)
 		nanosleep(&ms, NULL);
 }
 
@@ -42,7 +43,7 @@ static void note_pair(struct clock_pairs *pairs)
 		if (after - before >= width)
 			continue;
 		width = after - before;
-		best = (struct clock_pair){ before + width / 2, boot_ns };
+		best = (struct clock_pair){ .stamp = before + width / 2, .boot_ns = boot_ns };
 	}
 	clock_pairs_add(pairs, best.stamp, best.boot_ns);
 }
@@ -188,20 +189,44 @@ static void fill_heap(struct tracked *t, const struct order *o)
 			push(t->regions, t->rings[t->numbers[i]]);
 }
 
-static uint64_t tell_heap(struct regions *r, struct order *o, source_fn *tell, void *context)
+/* How far the first ring may be told without a look at the others. */
+static uint64_t second(const struct regions *r)
 {
-	uint64_t events = 0;
+	uint64_t limit = UINT64_MAX;
 
-	for (; r->heap_count; events++) {
-		struct ring *ring = r->heap[0];
+	for (size_t i = 1; i < r->heap_count && i <= 2; i++)
+		if (r->heap[i]->last < limit)
+			limit = r->heap[i]->last;
+	return limit;
+}
 
+/* Of one ring. False: it has no more that may be told. */
+static bool tell_up_to(struct ring *ring, struct order *o, uint64_t limit, source_fn *tell,
+		       void *context, uint64_t *events)
+{
+	bool more;
+
+	do {
 		if (ring->next.stamp < o->told)
 			ring->late++;
 		else
 			o->told = ring->next.stamp;
 		tell(context, &ring->of->source, &ring->next);
 		ring_pass(ring);
-		if (!may_tell(o, ring)) {
+		++*events;
+		more = may_tell(o, ring);
+	} while (more && ring->last <= limit);
+	return more;
+}
+
+static uint64_t tell_heap(struct regions *r, struct order *o, source_fn *tell, void *context)
+{
+	uint64_t events = 0;
+
+	while (r->heap_count) {
+		struct ring *ring = r->heap[0];
+
+		if (!tell_up_to(ring, o, second(r), tell, context, &events)) {
 			ring_store_tail(ring);
 			r->heap[0] = r->heap[--r->heap_count];
 		}

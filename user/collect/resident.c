@@ -206,6 +206,11 @@ uint64_t resident_peak(const struct resident *r, uint64_t *ret_ns)
 	return fell ? r->peak_bytes : bytes;
 }
 
+void resident_mark(struct resident *r)
+{
+	pages_mark(r->pages);
+}
+
 uint64_t resident_gap_bytes(const struct resident *r)
 {
 	return r->page_bytes << pages_shift(r->pages);

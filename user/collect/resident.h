@@ -33,6 +33,9 @@ void resident_end(struct resident *r, uint64_t peak_bytes, uint64_t peak_ns);
 /** Peak of what is told, in bytes; *ret_ns: CLOCK_BOOTTIME. */
 uint64_t resident_peak(const struct resident *r, uint64_t *ret_ns);
 
+/** What is held now is to be kept, too. */
+void resident_mark(struct resident *r);
+
 /** Mean distance of samples, in bytes. */
 uint64_t resident_gap_bytes(const struct resident *r);
 

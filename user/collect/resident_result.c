@@ -29,14 +29,16 @@ int resident_entries(struct resident *r, struct stack_build *b, struct allocatio
 	for (uint32_t i = 0; !err && i < r->locations.count; i++) {
 		const struct location *l = intern_at(&r->locations, i);
 		struct highwater_amount held = pages_held(r->pages, i);
+		int64_t marked = pages_marked(r->pages, i);
 		struct allocation_entry e = {
 			.thread = threads[l->key.thread],
 			.allocator = allocators[l->key.kind],
 			.peak = { held.bytes * r->page_bytes, held.bytes },
 			.allocated = { l->born * r->page_bytes, l->born },
+			.usage_bytes = marked > 0 ? (uint64_t)marked * r->page_bytes : 0,
 		};
 
-		if (!held.bytes && !l->born)
+		if (!held.bytes && !l->born && !marked)
 			continue;
 		e.stack = entry_stack(r, b, l);
 		err = e.stack == PROFILE_NO_STACK ? -ENOMEM : allocations_add(a, &e);

@@ -201,6 +201,7 @@ void task_stacks_record(struct task_stacks *s, const struct event_header *h)
 		on_process(s, (const struct process_event *)h);
 		break;
 	case EV_EXIT:
+	case EV_LEAVE:
 		unwinder_exit(s->o->unwinder, h->tgid, h->start_ns);
 		break;
 	case EV_STACK:

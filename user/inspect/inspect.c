@@ -344,25 +344,44 @@ int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *cont
 	return enqueue(i, q);
 }
 
-int inspect_debug_link(struct inspect *i, int fd, uint8_t ret_build_id[INSPECT_BUILD_ID_MAX],
-		       uint32_t *ret_build_id_bytes, char *ret_link, size_t link_size)
+/* Other answers that come meanwhile are delivered. */
+static int ask_and_wait(struct inspect *i, enum request_kind kind, int fd, struct query_wait *wait)
 {
-	struct link_wait wait = {};
 	struct query *q;
-	int err = query_new(REQUEST_LINK, fd, -1, &q);
+	int err = query_new(kind, fd, -1, &q);
 
 	if (err)
 		return err;
-	q->link = &wait;
-	queue_add(i, q, true); /* the caller stands still: before those that do not */
+	*wait = (struct query_wait){};
+	q->wait = wait;
+	queue_add(i, q, true); /* before those that nobody stands still for */
 	ask_next(i);
-	for (inspect_pump(i); !wait.done; inspect_pump(i))
+	for (inspect_pump(i); !wait->done; inspect_pump(i))
 		wait_once(i, NS_PER_S);
-	if (wait.err)
-		return wait.err;
-	memcpy(ret_build_id, wait.answer.build_id, INSPECT_BUILD_ID_MAX);
-	*ret_build_id_bytes = wait.answer.build_id_bytes;
+	return wait->err;
+}
+
+int inspect_debug_link(struct inspect *i, int fd, uint8_t ret_build_id[INSPECT_BUILD_ID_MAX],
+		       uint32_t *ret_build_id_bytes, char *ret_link, size_t link_size)
+{
+	struct query_wait wait;
+	int err = ask_and_wait(i, REQUEST_LINK, fd, &wait);
+
+	if (err)
+		return err;
+	memcpy(ret_build_id, wait.answer.link.build_id, INSPECT_BUILD_ID_MAX);
+	*ret_build_id_bytes = wait.answer.link.build_id_bytes;
 	if (link_size)
-		snprintf(ret_link, link_size, "%s", wait.answer.link);
+		snprintf(ret_link, link_size, "%s", wait.answer.link.link);
 	return 0;
+}
+
+int inspect_allocators(struct inspect *i, int fd, struct inspect_allocators *ret)
+{
+	struct query_wait wait;
+	int err = ask_and_wait(i, REQUEST_ALLOCATORS, fd, &wait);
+
+	if (!err)
+		*ret = wait.answer.allocators;
+	return err;
 }

@@ -85,6 +85,32 @@ struct inspect_python {
 	uint8_t debug[INSPECT_DEBUG_OFFSETS_BYTES];
 };
 
+#define INSPECT_ALLOCATORS_MAX 96
+
+enum inspect_place_kind {
+	INSPECT_CALL,
+	INSPECT_USDT_ALLOC,
+	INSPECT_USDT_FREE,
+	INSPECT_PLACE_KINDS
+};
+
+/* A place for a uprobe. */
+struct inspect_place {
+	uint64_t address,
+	    offset;	    /* of the function, or the USDT probe; of the probe, in the file */
+	uint64_t cookie;    /* bpf/heap.h: what its arguments are */
+	uint64_t semaphore; /* offset in the file; 0: none */
+	uint32_t kind;	    /* enum inspect_place_kind */
+	uint32_t stepped;   /* 1: the kernel does not emulate the instruction there */
+};
+
+/* The functions of an allocator in a file, in no order. */
+struct inspect_allocators {
+	uint32_t count, left_out; /* left_out: no room, or not understood */
+	uint32_t throwing, pad;	  /* operators new of an allocator of its own: see allocators.h */
+	struct inspect_place places[INSPECT_ALLOCATORS_MAX];
+};
+
 /* @err: 0, or -errno with @cause ("worker killed: took longer than 15 s", "not an ELF file", …) and
  * a NULL answer. */
 typedef void (*inspect_rows_fn)(void *context, int err, const char *cause,
@@ -124,6 +150,10 @@ int inspect_python(struct inspect *i, int fd, inspect_python_fn done, void *cont
  */
 int inspect_debug_link(struct inspect *i, int fd, uint8_t ret_build_id[INSPECT_BUILD_ID_MAX],
 		       uint32_t *ret_build_id_bytes, char *ret_link, size_t link_size);
+
+/** Functions of allocators in @fd, and USDT probes of otel_memory. Waits for the answer, as
+ * inspect_debug_link(). 0, also with none. */
+int inspect_allocators(struct inspect *i, int fd, struct inspect_allocators *ret);
 
 /** Readable when an answer is there, or the worker has died; changes when a worker is started: ask
  * again after every call. -1: no worker. */

@@ -24,6 +24,7 @@ enum request_kind {
 	REQUEST_PERF_MAP,
 	REQUEST_LINK,
 	REQUEST_PYTHON,
+	REQUEST_ALLOCATORS, /* answer: struct inspect_allocators */
 	REQUEST_KINDS
 };
 

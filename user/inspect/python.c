@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/elf_symbols.h"
 #include "inspect/python_eval.h"
 #include "lib/cleanup.h"
 
@@ -86,9 +87,10 @@ static int read_at(struct elf_file *f, uint64_t address, void *to, size_t size, 
 
 /* ---- symbols ---- */
 
-static int take_symbol(const struct elf_file *f, const Elf64_Sym *s, const char *name,
-		       struct found *found)
+static int take_symbol(void *context, const struct elf_file *f, const Elf64_Sym *s,
+		       const char *name)
 {
+	struct found *found = context;
 	/* a sum that wraps is no range: it lies in no segment */
 	struct python_range range = { s->st_value, s->st_value + s->st_size };
 	int type = ELF64_ST_TYPE(s->st_info);
@@ -100,40 +102,6 @@ static int take_symbol(const struct elf_file *f, const Elf64_Sym *s, const char 
 			found->wanted[i] = range;
 	return type == STT_FUNC && python_is_part(name) ? python_parts_add(&found->parts, f, range)
 							: 0;
-}
-
-static int read_table(struct elf_file *f, const Elf64_Shdr *table, struct found *found)
-{
-	_cleanup_free_ Elf64_Sym *symbols = NULL;
-	_cleanup_free_ char *names = NULL;
-	size_t count = table->sh_size / sizeof(*symbols);
-	const Elf64_Shdr *strings;
-	int err;
-
-	if (table->sh_link >= f->section_count)
-		return fail(f, -ENOEXEC, "malformed ELF file: symbols without names");
-	strings = &f->sections[table->sh_link];
-	if (count > PYTHON_SYMBOLS_MAX || strings->sh_size > PYTHON_NAMES_MAX)
-		return fail(f, -EFBIG, "more than 4,194,304 symbols, or 256 MiB of their names");
-	err = elf_file_read_new(f, count * sizeof(*symbols), table->sh_offset, &symbols);
-	if (!err) /* a zero byte stands behind */
-		err = elf_file_read_new(f, strings->sh_size, strings->sh_offset, &names);
-	for (size_t i = 0; i < count && !err; i++)
-		if (symbols[i].st_name < strings->sh_size)
-			err = take_symbol(f, &symbols[i], names + symbols[i].st_name, found);
-	return err;
-}
-
-/* A file has one table of a kind. */
-static int read_tables(struct elf_file *f, uint32_t kind, struct found *found)
-{
-	for (size_t i = 0; i < f->section_count; i++) {
-		const Elf64_Shdr *s = &f->sections[i];
-
-		if (s->sh_type == kind)
-			return read_table(f, s, found);
-	}
-	return 0;
 }
 
 /* ---- the version ---- */
@@ -364,9 +332,9 @@ int python_read(struct elf_file *f, struct inspect_python *ret)
 		return fail(f, -EFBIG, "more than 256 ELF segments");
 	if (!f->section_count)
 		return fail(f, -ENOENT, "no symbols: the file has no ELF sections");
-	err = read_tables(f, SHT_DYNSYM, &found);
+	err = elf_symbols(f, SHT_DYNSYM, take_symbol, &found);
 	if (!err)
-		err = read_tables(f, SHT_SYMTAB, &found);
+		err = elf_symbols(f, SHT_SYMTAB, take_symbol, &found);
 	if (!err)
 		err = fill(f, &found, ret);
 	free(found.parts.ranges);

@@ -15,8 +15,6 @@
 #include "inspect/elf_file.h"
 #include "inspect/inspect.h"
 
-#define PYTHON_SYMBOLS_MAX (4u << 20)	/* of a table */
-#define PYTHON_NAMES_MAX (256ull << 20) /* bytes of their names */
 #define PYTHON_ADDRESS_MAX (1ull << 47) /* the end of user space */
 
 /* A piece of the file's memory: [start, end). */

@@ -135,9 +135,9 @@ int query_fail(struct query *q, int err, const char *cause)
 		q->names_done(q->context, err, cause, NULL, 0);
 	} else if (q->python_done) {
 		q->python_done(q->context, err, cause, NULL);
-	} else if (q->link) {
-		q->link->err = err;
-		q->link->done = true;
+	} else if (q->wait) {
+		q->wait->err = err;
+		q->wait->done = true;
 	}
 	return err;
 }
@@ -201,7 +201,7 @@ static int answer_names(struct query *q, const uint8_t *bytes, size_t size)
 
 static int answer_link(struct query *q, const uint8_t *bytes, size_t size)
 {
-	struct link_answer *a = &q->link->answer;
+	struct link_answer *a = &q->wait->answer.link;
 
 	if (size != sizeof(*a))
 		return malformed(q);
@@ -209,7 +209,7 @@ static int answer_link(struct query *q, const uint8_t *bytes, size_t size)
 	if (a->build_id_bytes > INSPECT_BUILD_ID_MAX || !memchr(a->link, 0, sizeof(a->link)) ||
 	    strchr(a->link, '/'))
 		return malformed(q);
-	q->link->done = true;
+	q->wait->done = true;
 	return 0;
 }
 
@@ -260,6 +260,22 @@ static int answer_python(struct query *q, const uint8_t *bytes, size_t size)
 	return 0;
 }
 
+static int answer_allocators(struct query *q, const uint8_t *bytes, size_t size)
+{
+	struct inspect_allocators *a = &q->wait->answer.allocators;
+
+	if (size != sizeof(*a))
+		return malformed(q);
+	memcpy(a, bytes, sizeof(*a));
+	if (a->count > INSPECT_ALLOCATORS_MAX)
+		return malformed(q);
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->places[i].kind >= INSPECT_PLACE_KINDS)
+			return malformed(q);
+	q->wait->done = true;
+	return 0;
+}
+
 /* The worker's text, made fit to print. */
 static int fail_as_told(struct query *q, const struct reply *reply)
 {
@@ -293,7 +309,7 @@ int query_answer(struct query *q, const struct reply *reply)
 						 size_t size) = {
 		[REQUEST_ROWS] = answer_rows,	   [REQUEST_NAMES] = answer_names,
 		[REQUEST_PERF_MAP] = answer_names, [REQUEST_LINK] = answer_link,
-		[REQUEST_PYTHON] = answer_python,
+		[REQUEST_PYTHON] = answer_python,  [REQUEST_ALLOCATORS] = answer_allocators,
 	};
 	const uint8_t *bytes;
 	int result;

@@ -8,11 +8,14 @@
 #include "inspect/inspect.h"
 #include "inspect/protocol.h"
 
-/* Where inspect_debug_link() waits. */
-struct link_wait {
+/* Where a caller waits that stands still. */
+struct query_wait {
 	bool done;
 	int err;
-	struct link_answer answer;
+	union {
+		struct link_answer link;
+		struct inspect_allocators allocators;
+	} answer;
 };
 
 struct query {
@@ -24,7 +27,7 @@ struct query {
 	inspect_rows_fn rows_done; /* one of these four */
 	inspect_names_fn names_done;
 	inspect_python_fn python_done;
-	struct link_wait *link;
+	struct query_wait *wait;
 	void *context;
 };
 

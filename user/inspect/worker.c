@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inspect/allocators.h"
 #include "inspect/elf_file.h"
 #include "inspect/names.h"
 #include "inspect/protocol.h"
@@ -153,6 +154,14 @@ static int write_python(struct job *j, struct elf_file *f)
 	return job_write(j, &answer, sizeof(answer));
 }
 
+static int write_allocators(struct job *j, struct elf_file *f)
+{
+	struct inspect_allocators answer;
+	int err = allocators_read(f, &answer);
+
+	return err ? err : job_write(j, &answer, sizeof(answer));
+}
+
 static int with_elf(struct job *j, int (*write)(struct job *j, struct elf_file *f))
 {
 	struct elf_file f;
@@ -179,6 +188,11 @@ static int job_link(struct job *j)
 static int job_python(struct job *j)
 {
 	return with_elf(j, write_python);
+}
+
+static int job_allocators(struct job *j)
+{
+	return with_elf(j, write_allocators);
 }
 
 static int with_names(struct job *j, bool perf_map)
@@ -265,7 +279,7 @@ static int job_do(struct job *j)
 	static int (*const kinds[REQUEST_KINDS])(struct job * j) = {
 		[REQUEST_ROWS] = job_rows,	   [REQUEST_NAMES] = job_names,
 		[REQUEST_PERF_MAP] = job_perf_map, [REQUEST_LINK] = job_link,
-		[REQUEST_PYTHON] = job_python,
+		[REQUEST_PYTHON] = job_python,	   [REQUEST_ALLOCATORS] = job_allocators,
 	};
 
 	if (j->request.kind >= REQUEST_KINDS) {

@@ -26,11 +26,11 @@
 #include <stdint.h>
 
 #define REGION_MAGIC 0x6e6f696765726474ULL /* "tdregion" */
-#define REGION_VERSION 1
+#define REGION_VERSION 2
 #define REGION_HEADER_BYTES 4096
 #define REGION_RINGS 256
-#define REGION_BORROWED 16	/* the last rings: taken for one event by who has no ring */
-#define REGION_RING_BYTES 65536 /* default; a power of two */
+#define REGION_BORROWED 16	      /* the last rings: taken for one event by who has no ring */
+#define REGION_RING_BYTES (256 << 10) /* default; a power of two; only what is used has pages */
 #define REGION_RING_BYTES_MAX (1 << 20)
 #define REGION_ANSWERS 16
 #define REGION_PAIRS 256
@@ -51,7 +51,8 @@ enum region_flag {
 	REGION_ORACLE = 1,    /* exact: trap always; CHECK tells what the memo would have said */
 	REGION_TELL_ASKS = 2, /* exact: an ASK event beside each call of taskdiag_stack */
 	REGION_TELL_SAMPLES =
-	    4, /* sampled: ALLOC (stack: the gap) and FREE events too, for tests */
+	    4,		 /* sampled: ALLOC (stack: the gap) and FREE events too, for tests */
+	REGION_THIN = 8, /* exact: as with REGION_CONTROL_THIN from the start */
 };
 
 enum region_clock { REGION_TSC, REGION_COUNTER };
@@ -60,7 +61,7 @@ enum region_reason { REGION_EXEC, REGION_FORK };
 /* The first word of an event is stamp << 3 | kind; region_event_words[] has its words. */
 enum region_kind {
 	REGION_NOTHING,
-	REGION_ALLOC, /* address | allocator << 56, bytes, stack */
+	REGION_ALLOC, /* address | allocator << 56 | REGION_SAMPLE, bytes, stack */
 	REGION_FREE,  /* address | REGION_TENTATIVE */
 	REGION_MAP,   /* address | allocator << 56, bytes, stack: anonymous and private */
 	REGION_UNMAP, /* address | REGION_TENTATIVE, bytes: any mapping, known or not */
@@ -73,6 +74,9 @@ static const uint8_t region_event_words[REGION_KINDS] = { 0, 4, 2, 4, 3, 2, 4, 3
 
 #define REGION_TENTATIVE (1ULL << 63) /* an UNDO may follow: of realloc, munmap, mremap, mmap */
 #define REGION_ADDRESS ((1ULL << 56) - 1)
+/* Of a process that is thinned out: one block in wish.gap_bytes, on average. */
+#define REGION_SAMPLE (1ULL << 62)
+#define REGION_ALLOCATOR(word) ((word) >> 56 & 0x3f)
 
 /* As enum allocator of aggregate/allocations.h, up to MMAP. */
 enum region_allocator {
@@ -127,11 +131,18 @@ struct region {
 	uint64_t samples, sample_frees;
 	uint64_t nested;	  /* events of signal handlers that broke into the shim */
 	uint64_t refused_answers; /* an address that nothing before it leads to */
-	uint8_t unused[2048 - 312];
+	uint64_t children_off;	  /* forked, and without a region: a sandbox, a signal handler, no
+				     room. Counted here, in that of the parent, by the child */
+	uint64_t foreign;	  /* 1: malloc is the program's own, not ours: we see none of it */
+	uint64_t no_barrier;	  /* 1: a sandbox from the start: not registered for membarrier */
+	uint8_t unused[2048 - 336];
 	uint64_t parent_heads[REGION_RINGS];
 };
 
 #define REGION_CONTROL_OFF (1ULL << 63)
+/* Exact, thinned out from now on: of blocks only samples are told as ALLOC, one in wish.gap_bytes;
+ * every free still is, as those of blocks that were told before have to be, and every range. */
+#define REGION_CONTROL_THIN (1ULL << 62)
 
 /* One producer, one consumer. head and tail count words of 8 bytes and never wrap; word i is at
  * events[i % (ring_bytes / 8)]. offered = events read + lost, once head == tail. */

@@ -30,6 +30,7 @@ EMBED(profile_css, REPORT_WEB_DIR "/profile.css");
 EMBED(data_js, REPORT_WEB_DIR "/data.js");
 EMBED(chart_js, REPORT_WEB_DIR "/chart.js");
 EMBED(table_js, REPORT_WEB_DIR "/table.js");
+EMBED(cgroup_js, REPORT_WEB_DIR "/cgroup.js");
 EMBED(quality_js, REPORT_WEB_DIR "/quality.js");
 EMBED(colours_js, REPORT_WEB_DIR "/colours.js");
 EMBED(profile_js, REPORT_WEB_DIR "/profile.js");
@@ -59,6 +60,7 @@ static const struct {
 	[ASSET_DATA_JS] = { ENTRY(data_js) },
 	[ASSET_CHART_JS] = { ENTRY(chart_js) },
 	[ASSET_TABLE_JS] = { ENTRY(table_js) },
+	[ASSET_CGROUP_JS] = { ENTRY(cgroup_js) },
 	[ASSET_QUALITY_JS] = { ENTRY(quality_js) },
 	[ASSET_COLOURS_JS] = { ENTRY(colours_js) },
 	[ASSET_VIEWSHAPES_JS] = { ENTRY(viewshapes_js) },

@@ -125,6 +125,8 @@ char *fact_end(const json_t *object)
 		return strdup("still running when the observation ended");
 	if (!strcmp(end, "running"))
 		return strdup("still running");
+	if (!strcmp(end, "left"))
+		return strdup("left the cgroup");
 	if (!strcmp(end, "unknown"))
 		return strdup("end unknown (its exit record was lost)");
 	return format_text("ended: %s", end);

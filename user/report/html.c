@@ -15,6 +15,7 @@
 #include "report/alloc_payload.h"
 #include "report/assets.h"
 #include "report/facts.h"
+#include "report/findings.h"
 #include "report/payload.h"
 #include "report/profile_payload.h"
 #include "report/report.h"
@@ -172,6 +173,37 @@ static int put_run(struct page *p)
 	return payload_write(&p->run, p->out);
 }
 
+static char *findings_text(const struct findings *f)
+{
+	_cleanup_free_ char *json = NULL;
+	size_t size;
+	FILE *out = open_memstream(&json, &size);
+	int err;
+
+	if (!out)
+		return NULL;
+	err = findings_json(f, out);
+	return fclose(out) || err ? NULL : escape_xml(json);
+}
+
+/* What stands out, as an attribute; computed here, so that the page and the summary say the same.
+ */
+static int put_findings(struct page *p)
+{
+	_cleanup_free_ char *text = NULL;
+	struct findings f;
+	int err = findings_init(&f, &p->run);
+
+	if (err)
+		return err;
+	text = findings_text(&f);
+	findings_done(&f);
+	if (!text)
+		return -ENOMEM;
+	fputs(text, p->out);
+	return 0;
+}
+
 /* Data, not a script: the policy has nothing to allow. */
 static int put_profile(struct page *p)
 {
@@ -233,15 +265,11 @@ static const struct place {
 	const char *name;
 	int (*put)(struct page *p);
 } places[] = {
-	{ "{{policy}}", put_policy },
-	{ "{{title}}", put_title },
-	{ "{{style}}", put_style },
-	{ "{{plain}}", put_plain },
-	{ "{{run}}", put_run },
-	{ "{{dygraph}}", put_dygraph },
-	{ "{{script}}", put_script },
-	{ "{{profile}}", put_profile },
-	{ "{{allocations}}", put_allocations },
+	{ "{{policy}}", put_policy },	  { "{{title}}", put_title },
+	{ "{{style}}", put_style },	  { "{{plain}}", put_plain },
+	{ "{{findings}}", put_findings }, { "{{run}}", put_run },
+	{ "{{dygraph}}", put_dygraph },	  { "{{script}}", put_script },
+	{ "{{profile}}", put_profile },	  { "{{allocations}}", put_allocations },
 };
 
 static const struct place *place_at(const char *text, size_t size)
@@ -300,13 +328,13 @@ int report_html(const struct run *r, const struct report_style *style, FILE *out
 						  ASSET_PROFILE_CSS };
 	static const enum asset_name dygraph[] = { ASSET_DYGRAPH_JS };
 	static const enum asset_name modules[] = {
-		ASSET_DATA_JS,	     ASSET_CHART_JS,	  ASSET_TABLE_JS,
-		ASSET_QUALITY_JS,    ASSET_COLOURS_JS,	  ASSET_VIEWSHAPES_JS,
-		ASSET_PROFILE_JS,    ASSET_FLAME_JS,	  ASSET_TIMELINE_JS,
-		ASSET_CALLTREE_JS,   ASSET_TOPTABLE_JS,	  ASSET_PROFILEFACTS_JS,
-		ASSET_CALLVIEW_JS,   ASSET_FILTERS_JS,	  ASSET_PROFILEVIEW_JS,
-		ASSET_ALLOCMODEL_JS, ASSET_ALLOCFACTS_JS, ASSET_ALLOCVIEW_JS,
-		ASSET_PAGE_JS,
+		ASSET_DATA_JS,	       ASSET_CHART_JS,	    ASSET_TABLE_JS,
+		ASSET_CGROUP_JS,       ASSET_QUALITY_JS,    ASSET_COLOURS_JS,
+		ASSET_VIEWSHAPES_JS,   ASSET_PROFILE_JS,    ASSET_FLAME_JS,
+		ASSET_TIMELINE_JS,     ASSET_CALLTREE_JS,   ASSET_TOPTABLE_JS,
+		ASSET_PROFILEFACTS_JS, ASSET_CALLVIEW_JS,   ASSET_FILTERS_JS,
+		ASSET_PROFILEVIEW_JS,  ASSET_ALLOCMODEL_JS, ASSET_ALLOCFACTS_JS,
+		ASSET_ALLOCVIEW_JS,    ASSET_PAGE_JS,
 	};
 	struct page p = { .run = *r, .out = out };
 	int err;

@@ -11,7 +11,7 @@
 
 #include "lib/cleanup.h"
 
-#define COLUMNS_MAX 64
+#define COLUMNS_MAX 128
 
 const char *const run_column_names[RUN_COLUMNS] = {
 	[RUN_TIME] = "time_s",
@@ -29,6 +29,11 @@ const char *const run_column_names[RUN_COLUMNS] = {
 	[RUN_MAJOR_FAULTS] = "major_faults",
 	[RUN_PROCESSES] = "processes",
 	[RUN_THREADS] = "threads",
+	[RUN_CGROUP_USAGE] = "cgroup_usage_bytes",
+	[RUN_CGROUP_FILE] = "cgroup_file_bytes",
+	[RUN_CGROUP_KERNEL] = "cgroup_kernel_bytes",
+	[RUN_CGROUP_ANON] = "cgroup_anon_bytes",
+	[RUN_CGROUP_SWAP] = "cgroup_swap_bytes",
 };
 
 static const char *const event_names[] = {

@@ -28,6 +28,11 @@ enum run_column {
 	RUN_MAJOR_FAULTS,
 	RUN_PROCESSES,
 	RUN_THREADS,
+	RUN_CGROUP_USAGE, /* of the observed cgroup; these are not there without one */
+	RUN_CGROUP_FILE,
+	RUN_CGROUP_KERNEL,
+	RUN_CGROUP_ANON,
+	RUN_CGROUP_SWAP,
 	RUN_COLUMNS
 };
 

@@ -9,9 +9,11 @@
 #include "lib/cleanup.h"
 #include "lib/escape.h"
 #include "report/alloc_facts.h"
+#include "report/cgroup_ledger.h"
 #include "report/curve.h"
 #include "report/facts.h"
 #include "report/calls.h"
+#include "report/findings.h"
 #include "report/profile_facts.h"
 #include "report/report.h"
 #include "report/textchart.h"
@@ -21,7 +23,8 @@ static const struct {
 	unsigned holders; /* processes listed */
 	unsigned chart;
 	unsigned functions; /* of the profile, of the allocations */
-} rooms[] = { { 5, 8, 3 }, { 3, 4, 3 }, { 1, 3, 2 } };
+	unsigned ledger;    /* of a cgroup */
+} rooms[] = { { 5, 8, 3, 6 }, { 3, 4, 3, 5 }, { 1, 3, 2, 4 } };
 
 #define NAME_COLUMNS 16
 #define LIMITS_MAX 6u	   /* conditions listed */
@@ -99,6 +102,21 @@ static int print_task(const struct screen *s)
 	return err ? err : put_new(s, "command", NULL, fact_command(s->run));
 }
 
+/* Silence when nothing stands out; else the rest of the screen makes room. */
+static int print_findings(struct screen *s)
+{
+	struct findings f;
+	int err = findings_init(&f, s->run);
+
+	if (err)
+		return err;
+	err = findings_print(&f, s->columns, s->utf8, s->out);
+	if (f.n && s->room + 1 < sizeof(rooms) / sizeof(rooms[0]))
+		s->room++;
+	findings_done(&f);
+	return err;
+}
+
 /* A run that was to do something else has nothing to say about memory. */
 static bool without_memory(const struct screen *s)
 {
@@ -171,6 +189,66 @@ static int print_holders(const struct screen *s)
 		fprintf(s->out, LABEL "%7s %12s in %s other process%s\n", "",
 			fact_percent(rest / peak_bytes).s, fact_mb(rest).s, fact_count(n).s,
 			n == 1 ? "" : "es");
+	return 0;
+}
+
+static int print_ledger_rows(const struct screen *s, const struct ledger_row *rows, size_t count)
+{
+	double rest = 0, share = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_free_ char *text = NULL, *safe = NULL;
+
+		if (i >= rooms[s->room].ledger) {
+			rest += rows[i].bytes;
+			share += rows[i].share;
+			continue;
+		}
+		text = ledger_row_text(&rows[i]);
+		safe = text ? escape_terminal(text, s->utf8, s->columns - 31) : NULL;
+		if (!safe)
+			return -ENOMEM;
+		fprintf(s->out, LABEL "%7s %12s  %s\n", "", fact_percent(rows[i].share).s,
+			fact_mb(rows[i].bytes).s, safe);
+	}
+	if (rest > 0)
+		fprintf(s->out, LABEL "%7s %12s  in %zu other rows, see manifest.json\n", "",
+			fact_percent(share).s, fact_mb(rest).s, count - rooms[s->room].ledger);
+	return 0;
+}
+
+/* Where the bytes of the cgroup were: a table that adds up to its peak. */
+static int print_cgroup(const struct screen *s)
+{
+	_cleanup_free_ struct ledger_row *rows = NULL;
+	bool none;
+	char *text = fact_cgroup(s->run, &none);
+	size_t count;
+	int err;
+
+	if (none)
+		return 0;
+	err = put_new(s, "cgroup", SGR_BOLD, text);
+	if (!err)
+		err = ledger_rows(s->run, &rows, &count);
+	return err ? err : print_ledger_rows(s, rows, count);
+}
+
+#define OOMS_SHOWN 3
+
+static int print_ooms(const struct screen *s)
+{
+	for (size_t i = 0; i < OOMS_SHOWN; i++) {
+		bool none;
+		char *text = fact_oom(s->run, i, &none);
+		int err;
+
+		if (none)
+			return 0;
+		err = put_wrapped(s, i ? "" : "oom", SGR_YELLOW, text);
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
@@ -382,8 +460,8 @@ static int print_page(const struct screen *s)
 int report_summary(const struct run *r, const struct report_style *style, FILE *out)
 {
 	static int (*const parts[])(const struct screen *) = {
-		print_task,	   print_peak,	  print_holders, print_chart, print_memory_line,
-		print_allocations, print_profile, print_quality, print_page,
+		print_ooms,   print_peak,	 print_holders, print_chart,   print_memory_line,
+		print_cgroup, print_allocations, print_profile, print_quality, print_page,
 	};
 	struct screen s = {
 		.out = out,
@@ -393,8 +471,10 @@ int report_summary(const struct run *r, const struct report_style *style, FILE *
 		.colour = style->colour,
 		.room = !!r->profile + !!r->allocations,
 	};
-	int err = 0;
+	int err = print_task(&s);
 
+	if (!err)
+		err = print_findings(&s);
 	for (size_t i = 0; !err && i < sizeof(parts) / sizeof(parts[0]); i++)
 		err = parts[i](&s);
 	if (!err && (fflush(out) || ferror(out)))

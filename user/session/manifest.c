@@ -19,6 +19,10 @@ void session_task_id(const struct session *s, char *ret, size_t size)
 {
 	size_t n = 0;
 
+	if (s->options.task_id) {
+		snprintf(ret, size, "%s", s->options.task_id);
+		return;
+	}
 	for (const char *c = s->name; *c && n < 24 && n + 1 < size; c++) {
 		bool plain = isascii(*c) && isalnum(*c);
 
@@ -27,7 +31,10 @@ void session_task_id(const struct session *s, char *ret, size_t size)
 	}
 	if (!n)
 		n = snprintf(ret, size, "task");
-	snprintf(ret + n, size - n, "-%d", s->root_count ? s->roots[0] : 0);
+	if (s->by_cgroup)
+		snprintf(ret + n, size - n, "-cg%llu", (unsigned long long)cgroup_id(s->o.cgroup));
+	else
+		snprintf(ret + n, size - n, "-%d", s->root_count ? s->roots[0] : 0);
 }
 
 /* The process that speaks for the task: the named one that ended last, or one that still runs. */
@@ -56,6 +63,8 @@ static const char *task_end(const struct session *s, int *ret_status)
 		*ret_status = root->status;
 	if (s->stop != STOP_ENDED)
 		return "detached";
+	if (s->by_cgroup)
+		return s->stream.oom_count ? "oom" : "exited";
 	if (root && root->oom && *ret_status >= 0 && WIFSIGNALED(*ret_status))
 		return "oom";
 	return *ret_status >= 0 && WIFSIGNALED(*ret_status) ? "killed-by-signal" : "exited";
@@ -73,12 +82,60 @@ static json_t *utc_text(uint64_t utc_ns)
 	return json_string(whole);
 }
 
+/* Bytes that a kernel or a run without a cgroup does not tell are 0 in the record. */
+static json_t *bytes_json(uint64_t bytes)
+{
+	return bytes ? json_integer((json_int_t)bytes) : json_null();
+}
+
+static json_t *oom_json(const struct session *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->stream.oom_count && i < OOMS_KEPT; i++) {
+		const struct oom_kill *k = &s->stream.ooms[i];
+		const struct oom_event *e = &k->event;
+		json_t *o = json_object();
+
+		json_object_set_new(
+		    o, "time_s", json_real(((double)e->h.time_ns - (double)s->o.start_ns) / 1e9));
+		json_object_set_new(o, "pid", json_integer(k->pid));
+		json_object_set_new(o, "name", json_text(k->name));
+		json_object_set_new(o, "rss_bytes", bytes_json(e->rss_bytes));
+		json_object_set_new(o, "cgroup_bytes", bytes_json(e->cgroup_bytes));
+		json_object_set_new(o, "cgroup_limit_bytes", bytes_json(e->cgroup_limit_bytes));
+		json_object_set_new(o, "asked_by_pid", json_integer(e->asker_pid));
+		json_object_set_new(o, "asked_by_name", json_text(e->asker_name));
+		json_array_append_new(array, o);
+	}
+	return array;
+}
+
+static json_t *cgroup_json(const struct session *s)
+{
+	json_t *o;
+
+	if (!s->o.cgroup)
+		return json_null();
+	o = json_object();
+	json_object_set_new(o, "path", json_text(cgroup_path(s->o.cgroup)));
+	json_object_set_new(o, "version", json_integer(cgroup_version(s->o.cgroup)));
+	json_object_set_new(o, "id", json_integer((json_int_t)cgroup_id(s->o.cgroup)));
+	json_object_set_new(o, "scope", json_boolean(s->by_cgroup));
+	if (s->options.container) {
+		json_object_set_new(o, "runtime", json_text(s->container.runtime));
+		json_object_set_new(o, "container_id", json_text(s->container.id));
+		json_object_set_new(o, "container_name", json_text(s->container.name));
+	}
+	return o;
+}
+
 static json_t *task_json(const struct session *s)
 {
 	json_t *task = json_object(), *pids = json_array();
 	int status;
 	const char *end = task_end(s, &status);
-	char id[64];
+	char id[72];
 
 	session_task_id(s, id, sizeof(id));
 	for (size_t i = 0; i < s->root_count; i++)
@@ -97,6 +154,9 @@ static json_t *task_json(const struct session *s)
 							       : json_null());
 	json_object_set_new(task, "processes_seen", json_integer(processes_seen(s->o.processes)));
 	json_object_set_new(task, "processes_left", json_integer(processes_alive(s->o.processes)));
+	json_object_set_new(task, "cgroup", cgroup_json(s));
+	json_object_set_new(task, "oom_kills", oom_json(s));
+	json_object_set_new(task, "oom_kills_seen", json_integer((json_int_t)s->stream.oom_count));
 	return task;
 }
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "session/clock_events.h"
+#include "session/endings.h"
 #include "session/probes_private.h"
+#include "session/uprobes.h"
 #include "taskdiag.skel.h"
 
 static int on_record(void *context, void *data, size_t bytes)
@@ -108,11 +110,29 @@ void probes_leave_switches(struct probes *p)
 	leave_switches(p);
 }
 
+static void link_end(void *link)
+{
+	bpf_link__destroy(link);
+}
+
+/* Those that last. What is told of processes stays for longer than what is told of their memory. */
+static void end_slow_links(struct probes *p)
+{
+	struct endings e = {};
+
+	while (p->shim_count)
+		uprobes_end_with(&e, p->shim[--p->shim_count]);
+	while (p->syscall_count)
+		endings_add(&e, link_end, p->syscalls[--p->syscall_count]);
+	endings_wait(&e);
+}
+
 void probes_detach(struct probes *p)
 {
 	clock_events_free(p->clock);
 	p->clock = NULL;
 	leave_switches(p);
+	end_slow_links(p);
 	while (p->link_count)
 		bpf_link__destroy(p->links[--p->link_count]);
 	if (p->sample)
@@ -127,8 +147,10 @@ void probes_free(struct probes *p)
 	bpf_link__destroy(p->adopt);
 	bpf_link__destroy(p->sample);
 	bpf_link__destroy(p->threads);
+	bpf_link__destroy(p->release);
 	ring_buffer__free(p->ring);
 	taskdiag_bpf__destroy(p->skel);
+	probes_stats_forget(p);
 	for (size_t i = 0; i < p->limit_count; i++)
 		free(p->limits[i]);
 	free(p->buffer);

@@ -11,6 +11,7 @@
 
 #include "session/kernel_type.h"
 #include "session/probes_private.h"
+#include "session/uprobes.h"
 #include "taskdiag.skel.h"
 
 #define OPTIONAL_PARTS 2   /* the first of parts[]: found by trying to load */
@@ -35,8 +36,14 @@ const struct part parts[PARTS] = {
 	{ "resident_fault_kernel", NULL, NULL, USE_BIRTHS },
 	{ "resident_fault_user_old", NULL, NULL, USE_FAULTS },
 	{ "resident_fault_kernel_old", NULL, NULL, USE_FAULTS },
+	{ "watch_fork", NULL, NULL, USE_WATCH }, /* after it: its children are its own */
 	{ "lifecycle_exec", NULL, NULL, USE_ALWAYS },
+	{ "watch_exec", NULL, NULL, USE_WATCH },
 	{ "lifecycle_exit", NULL, NULL, USE_ALWAYS },
+	{ "lifecycle_moved", NULL, NULL, USE_CGROUP },
+	{ "lifecycle_rmdir", NULL, NULL, USE_CGROUP },
+	{ "cache_added", NULL, "page cache is not told by file", USE_CACHE },
+	{ "cache_removed", NULL, "page cache is not told by file", USE_CACHE },
 };
 
 const char *const syscall_parts[SYSCALL_PARTS] = {
@@ -49,6 +56,13 @@ const char *const syscall_parts[SYSCALL_PARTS] = {
 	/* from SYSCALLS_WALKING on: they walk stacks in claimed slots */
 	"resident_mmapped",
 	"resident_mlock",
+};
+
+const char *const call_programs[CALL_PROGRAMS] = {
+	[CALL_ENTRY] = "heap_call",
+	[CALL_RETURN] = "heap_returned",
+	[CALL_USDT_ALLOC] = "heap_usdt_alloc",
+	[CALL_USDT_FREE] = "heap_usdt_free",
 };
 
 static bool print_verbose;
@@ -67,9 +81,10 @@ int probes_limit_add(struct probes *p, const struct part *part, int err)
 	if (asprintf(&p->limits[p->limit_count], "%s (%s: %s)", part->limit, part->name,
 		     strerror(-err)) < 0)
 		return -ENOMEM;
-	p->limits_of[p->limit_count] = part->use == USE_ALWAYS	   ? PROBES_OF_MEMORY
-				       : part->use >= USE_RESIDENT ? PROBES_OF_RESIDENT
-								   : PROBES_OF_PROFILE;
+	p->limits_of[p->limit_count] = part->use <= USE_CACHE ? PROBES_OF_MEMORY
+				       : part->use >= USE_RESIDENT && part->use != USE_WATCH
+					   ? PROBES_OF_RESIDENT
+					   : PROBES_OF_PROFILE;
 	p->limit_count++;
 	return 0;
 }
@@ -93,6 +108,12 @@ static bool part_is_used(const struct probes *p, size_t i)
 {
 	if (parts[i].use == USE_ALWAYS)
 		return true;
+	if (parts[i].use == USE_CGROUP)
+		return p->cgroup;
+	if (parts[i].use == USE_CACHE)
+		return p->cache;
+	if (parts[i].use == USE_WATCH)
+		return p->watch;
 	if (!strcmp(parts[i].name, "profile_wake") && !p->wakes)
 		return false;
 	if (parts[i].use == USE_BIRTHS || parts[i].use == USE_FAULTS)
@@ -135,7 +156,13 @@ static int maps_leave_out(struct probes *p)
 		{ p->skel->maps.codes_seen, p->stacks },
 		{ p->skel->maps.code_records, p->stacks },
 		{ p->skel->maps.threads, p->profile },
+		{ p->skel->maps.cached_files, p->cache },
 		{ p->skel->maps.slot_owners, p->resident || p->heap },
+		{ p->skel->maps.heap_calls, p->calls },
+		{ p->skel->maps.calls_open, p->calls },
+		{ p->skel->maps.task_numbers, p->watch },
+		{ p->skel->maps.task_lines, p->watch },
+		{ p->skel->maps.released, p->watch },
 	};
 	int err = 0;
 
@@ -145,9 +172,17 @@ static int maps_leave_out(struct probes *p)
 	return err;
 }
 
+static int open_uprobe(struct probes *p, const char *name, bool wanted)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(p->skel->obj, name);
+	int err = bpf_program__set_autoload(program, wanted);
+
+	return err || !wanted ? err : uprobes_expect(program);
+}
+
 static int skel_open_parts(struct probes *p)
 {
-	bool is_old = !kernel_type_exists("bpf_mem_alloc"); /* before 6.1 */
+	bool is_old = !kernel_type_exists(KERNEL_MEM_ALLOC); /* before 6.1 */
 	uint32_t slots = p->nr_cpus * SLOTS_A_CPU + (p->resident || p->heap ? SLOTS_CLAIMED : 0);
 	int err = maps_leave_out(p);
 
@@ -161,9 +196,15 @@ static int skel_open_parts(struct probes *p)
 		err = bpf_program__set_autoload(
 		    bpf_object__find_program_by_name(p->skel->obj, syscall_parts[i]),
 		    p->resident && (i < SYSCALLS_WALKING || !is_old));
-	for (size_t i = 0; !err && i < HEAP_PARTS; i++)
+	for (size_t i = 0; !err && i < WATCH_SYSCALLS; i++)
 		err = bpf_program__set_autoload(
-		    bpf_object__find_program_by_name(p->skel->obj, heap_parts[i].name), p->heap);
+		    bpf_object__find_program_by_name(p->skel->obj, watch_syscalls[i]), p->watch);
+	if (!err)
+		err = bpf_program__set_autoload(p->skel->progs.watch_release, p->watch);
+	for (size_t i = 0; !err && i < HEAP_PARTS; i++)
+		err = open_uprobe(p, heap_parts[i].name, p->heap);
+	for (size_t i = 0; !err && i < CALL_PROGRAMS; i++)
+		err = open_uprobe(p, call_programs[i], p->calls);
 	for (size_t i = OPTIONAL_PARTS; !err && i < PARTS; i++)
 		err = bpf_program__set_autoload(probes_program(p, i), part_is_used(p, i));
 	if (!err)
@@ -190,6 +231,16 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 	skel->rodata->config.stacks = p->stacks;
 	skel->rodata->config.resident = p->resident && !p->by_faults;
 	skel->rodata->config.hold = config->hold;
+	skel->rodata->config.calls = !p->calls	       ? CALLS_BY_NOTHING
+				     : uprobes_multi() ? CALLS_BY_MULTI
+						       : CALLS_BY_EVENTS;
+	skel->rodata->config.cgroup_scope = config->cgroup_scope;
+	skel->rodata->config.cgroup_hierarchy = config->cgroup_hierarchy;
+	skel->rodata->config.cgroup_id = config->cgroup_id;
+	skel->rodata->config.tasks = p->tasks;
+	skel->rodata->config.watch_rules = p->watch ? WATCH_RULES_MAX : 0;
+	for (size_t i = 0; i < config->rule_count && i < WATCH_RULES_MAX; i++)
+		skel->bss->watch_rules[i] = config->rules[i];
 	skel->rodata->config.thread_size = 16384; /* x86-64 without KASAN */
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	err = bpf_map__set_max_entries(skel->maps.events, config->ring_bytes);
@@ -199,6 +250,8 @@ static int skel_open(struct probes *p, const struct probes_config *config)
 		err = bpf_map__set_value_size(skel->maps.image_zero, image_bytes(p->nr_cpus));
 	if (!err)
 		err = bpf_map__set_value_size(skel->maps.tasks, task_state_bytes(p->nr_cpus));
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.tasks, p->tasks);
 	return err ? err : skel_open_parts(p);
 }
 
@@ -211,10 +264,13 @@ static int skel_try(struct probes *p, const struct probes_config *config)
 		    bpf_object__find_program_by_name(p->skel->obj, parts[i].name), false);
 		bpf_program__set_autoload(probes_program(p, i), p->choices[i] != CHOOSE_NONE);
 	}
+	if (!err && config->stats)
+		err = probes_stats_want(p);
 	if (!err)
 		err = taskdiag_bpf__load(p->skel);
 	if (!err)
 		return 0;
+	probes_stats_forget(p);
 	taskdiag_bpf__destroy(p->skel);
 	p->skel = NULL;
 	return err;
@@ -267,6 +323,14 @@ static int load_problem(struct problem *problem, int err)
 	    strerror(-err));
 }
 
+int probes_call_program(const struct probes *p, enum call_program which)
+{
+	if (!p->calls)
+		return -1;
+	return bpf_program__fd(
+	    bpf_object__find_program_by_name(p->skel->obj, call_programs[which]));
+}
+
 static const struct part *part_find(const char *name)
 {
 	for (size_t i = 0; i < PARTS; i++)
@@ -279,7 +343,7 @@ static bool wake_hook_exists(const struct probes_config *config)
 {
 	if (config->without && strstr(config->without, "profile_wake"))
 		return false;
-	return kernel_type_exists("btf_trace_sched_exit_tp");
+	return kernel_type_exists(KERNEL_EXIT_TP);
 }
 
 /* rss_stat tells of each page since 6.2, which has lost this type. */
@@ -287,7 +351,7 @@ static bool births_by_faults(const struct probes_config *config)
 {
 	if (config->without && strstr(config->without, "resident_fault_user"))
 		return true;
-	return kernel_type_exists("mm_rss_stat");
+	return kernel_type_exists(KERNEL_RSS_STAT);
 }
 
 int probes_new(const struct probes_config *config, struct probes **ret, struct problem *problem)
@@ -310,7 +374,12 @@ int probes_new(const struct probes_config *config, struct probes **ret, struct p
 	p->stacks = config->stacks;
 	p->resident = config->resident;
 	/* compare-and-swap in programs, and maps that allocate anywhere */
-	p->heap = config->heap && kernel_type_exists("bpf_mem_alloc");
+	p->heap = config->heap && kernel_type_exists(KERNEL_MEM_ALLOC);
+	p->calls = config->calls && kernel_type_exists(KERNEL_MEM_ALLOC);
+	p->cgroup = config->cgroup_scope;
+	p->cache = config->cgroup_id != 0;
+	p->tasks = config->tasks ? config->tasks : 1;
+	p->watch = p->tasks > 1;
 	p->by_faults = births_by_faults(config);
 	p->waits = p->profile && config->waits;
 	p->wakes = p->waits && wake_hook_exists(config);

@@ -89,7 +89,8 @@ static void thread_left(const struct thread *t, uint64_t period_ns, record_fn fn
 	fn(context, &end, sizeof(end));
 }
 
-void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn fn, void *context)
+void probes_threads_left(const struct probes *p, uint32_t task, uint64_t period_ns, record_fn fn,
+			 void *context)
 {
 	int fd = bpf_map__fd(p->skel->maps.threads);
 	const void *key = NULL;
@@ -97,7 +98,7 @@ void probes_threads_left(const struct probes *p, uint64_t period_ns, record_fn f
 	uint32_t tid, next;
 
 	for (; !bpf_map_get_next_key(fd, key, &next); tid = next, key = &tid)
-		if (!bpf_map_lookup_elem(fd, &next, &t))
+		if (!bpf_map_lookup_elem(fd, &next, &t) && t.task == task)
 			thread_left(&t, period_ns, fn, context);
 }
 
@@ -119,6 +120,23 @@ int probes_execs(const struct probes *p, uint32_t tgid, uint64_t start_ns, uint3
 		return -ESRCH;
 	*ret = target.execs;
 	return 0;
+}
+
+int probes_calls_open(struct probes *p, uint32_t tgid, uint64_t start_ns)
+{
+	struct calls_open open = { .start_ns = start_ns };
+	int err = probes_execs(p, tgid, start_ns, &open.execs);
+
+	if (err)
+		return err;
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.calls_open), &tgid, &open, BPF_ANY)
+		   ? -errno
+		   : 0;
+}
+
+void probes_calls_close(struct probes *p, uint32_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.calls_open), &tgid);
 }
 
 bool probes_wakes(const struct probes *p)
@@ -158,15 +176,16 @@ int probes_adopt(struct probes *p, const struct root *roots, size_t count, uint6
 	return 0;
 }
 
-void probes_task_peak(const struct probes *p, uint64_t *ret_bytes, uint64_t *ret_ns,
+void probes_task_peak(const struct probes *p, uint32_t task, uint64_t *ret_bytes, uint64_t *ret_ns,
 		      uint64_t *ret_epoch)
 {
 	_cleanup_free_ struct task_state *state = calloc(1, sizeof(*state));
-	__u32 index = 0;
+	__u32 slot = task_slot(task);
 
 	*ret_bytes = *ret_ns = *ret_epoch = 0;
 	if (!state || !p->event_driven ||
-	    bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.tasks), &index, state))
+	    bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.tasks), &slot, state) ||
+	    state->number != task)
 		return;
 	*ret_bytes = state->peak_pages > 0 ? state->peak_pages * sysconf(_SC_PAGESIZE) : 0;
 	*ret_ns = state->peak_ns;
@@ -182,19 +201,19 @@ static int64_t image_pages(const struct image *image, uint32_t nr_cpus)
 	return pages > 0 ? pages : 0;
 }
 
-void probes_images(const struct probes *p, record_fn fn, void *context)
+void probes_images(const struct probes *p, uint32_t task, record_fn fn, void *context)
 {
 	_cleanup_free_ struct image *image = calloc(1, sizeof(*image));
 	uint64_t page = sysconf(_SC_PAGESIZE), peak_bytes, peak_ns, epoch, mm, next;
 	int fd = bpf_map__fd(p->skel->maps.images);
 	const void *key = NULL;
 
-	probes_task_peak(p, &peak_bytes, &peak_ns, &epoch);
+	probes_task_peak(p, task, &peak_bytes, &peak_ns, &epoch);
 	for (; image && !bpf_map_get_next_key(fd, key, &next); mm = next, key = &mm) {
 		struct image_event e = { .h = { .type = EV_IMAGE_END, .size = sizeof(e) } };
 		uint64_t pages;
 
-		if (bpf_map_lookup_elem(fd, &next, image))
+		if (bpf_map_lookup_elem(fd, &next, image) || image->task != task)
 			continue;
 		pages = image_pages(image, p->nr_cpus);
 		e.h.start_ns = image->start_ns;
@@ -260,4 +279,36 @@ const char *probes_limit(const struct probes *p, enum probes_of of, size_t index
 		if (p->limits_of[i] == of && !index--)
 			return p->limits[i];
 	return NULL;
+}
+
+bool probes_counts_files(const struct probes *p)
+{
+	return p->cache;
+}
+
+#define FILES_BATCH 1024
+
+void probes_cached_files(void *probes,
+			 void (*fn)(void *to, const struct cached_file *key, int64_t pages),
+			 void *to)
+{
+	struct probes *p = probes;
+	int fd = bpf_map__fd(p->skel->maps.cached_files), err;
+	_cleanup_free_ struct cached_file *keys = calloc(FILES_BATCH, sizeof(*keys));
+	_cleanup_free_ int64_t *pages = calloc(FILES_BATCH, sizeof(*pages));
+	uint32_t batch = 0, count;
+	void *from = NULL;
+
+	if (!keys || !pages)
+		return;
+	do {
+		count = FILES_BATCH;
+		err = bpf_map_lookup_batch(fd, from, &batch, keys, pages, &count, NULL);
+		if (err && errno != ENOENT)
+			return;
+		for (uint32_t i = 0; i < count; i++)
+			fn(to, &keys[i], pages[i]);
+		from = &batch;
+	} while (!err);
+	fn(to, NULL, p->skel->bss->cached_others);
 }

@@ -34,7 +34,7 @@ int probes_attach_syscalls(struct probes *p)
 		if (result)
 			failed = result;
 		else
-			p->links[p->link_count++] = link;
+			p->syscalls[p->syscall_count++] = link;
 	}
 	if (!err)
 		syscall_events_free(events);

@@ -126,6 +126,7 @@ void profiling_beat(struct session *s)
 
 	if (read(s->profile_timer, &beats, sizeof(beats)) != sizeof(beats))
 		return;
+	probes_drain(s->probes); /* what a first stack asks for is asked while its process lives */
 	if (!s->o.outside_ns) {
 		if (!switches_too_often(s))
 			return;
@@ -133,7 +134,6 @@ void profiling_beat(struct session *s)
 		s->o.outside_ns = clock_boot_ns();
 		beat(s, s->o.period_ns);
 	}
-	probes_drain(s->probes); /* threads are known before they are told of */
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 }
@@ -147,7 +147,7 @@ void profiling_end(struct session *s)
 	if (probes_threads(s->probes, stream_sample, &s->stream))
 		s->samples_failed++;
 	probes_drain(s->probes);
-	probes_threads_left(s->probes, s->o.period_ns, session_last_state, s);
+	probes_threads_left(s->probes, s->task, s->o.period_ns, session_last_state, s);
 }
 
 void profiling_free(struct session *s)

@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "session/scope.h"
 #include "session/snapshot.h"
 #include "session/state.h"
 #include "unwind/unwinder.h"
 
 #define EVENTS_MAX 16
+#define CALLS_NS (250 * NS_PER_MS)  /* between two looks at what probes at allocators cost */
+#define USAGE_NS (100 * NS_PER_MS)  /* between two looks at what the cgroup uses */
 #define GAP_MIN_NS (50 * NS_PER_MS) /* shorter ones are the scheduler's everyday */
 
 /* What an epoll event is about; FROM_PID and above: pidfd number data - FROM_PID. */
@@ -25,6 +28,8 @@ enum from {
 	FROM_UNWINDER,
 	FROM_PROFILE,
 	FROM_SNAPSHOT,
+	FROM_CALLS,
+	FROM_USAGE,
 	FROM_PID
 };
 
@@ -97,6 +102,36 @@ static int open_snapshots(struct session *s)
 	return watch(s, s->snapshot_timer, FROM_SNAPSHOT);
 }
 
+static int open_calls(struct session *s)
+{
+	const struct itimerspec when = {
+		.it_value = { .tv_nsec = CALLS_NS },
+		.it_interval = { .tv_nsec = CALLS_NS },
+	};
+
+	if (!s->calls)
+		return 0;
+	s->calls_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->calls_timer < 0 || timerfd_settime(s->calls_timer, 0, &when, NULL))
+		return -errno;
+	return watch(s, s->calls_timer, FROM_CALLS);
+}
+
+static int open_usage(struct session *s)
+{
+	const struct itimerspec when = {
+		.it_value = { .tv_nsec = USAGE_NS },
+		.it_interval = { .tv_nsec = USAGE_NS },
+	};
+
+	if (!s->o.cgroup)
+		return 0;
+	s->usage_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->usage_timer < 0 || timerfd_settime(s->usage_timer, 0, &when, NULL))
+		return -errno;
+	return watch(s, s->usage_timer, FROM_USAGE);
+}
+
 static int open_signals(struct session *s)
 {
 	sigset_t set;
@@ -118,6 +153,10 @@ int pump_open(struct session *s, struct problem *problem)
 		err = open_signals(s);
 	if (!err)
 		err = open_snapshots(s);
+	if (!err)
+		err = open_calls(s);
+	if (!err)
+		err = open_usage(s);
 	if (!err)
 		err = watch(s, probes_ring_fd(s->probes), FROM_RING);
 	if (!err && s->o.unwinder)
@@ -146,6 +185,9 @@ static void find_gap(struct session *s, uint64_t now)
 void pump_drain(struct session *s)
 {
 	probes_drain(s->probes);
+	scope_threads(s);
+	if (s->calls)
+		heap_calls_pump(s->calls);
 	for (size_t i = 0; s->stream.collectors[i]; i++) {
 		const struct collector *c = s->stream.collectors[i];
 
@@ -154,6 +196,19 @@ void pump_drain(struct session *s)
 		probes_drain(s->probes);
 		c->take(s->stream.selves[i]);
 	}
+}
+
+/* When the cgroup uses more than ever, all are asked what they hold. */
+static void note_usage(struct session *s)
+{
+	struct memory_now now = {};
+
+	for (size_t i = 0; s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->now)
+			s->stream.collectors[i]->now(s->stream.selves[i], &now);
+	for (size_t i = 0; now.usage_highest && s->stream.collectors[i]; i++)
+		if (s->stream.collectors[i]->usage_peak)
+			s->stream.collectors[i]->usage_peak(s->stream.selves[i]);
 }
 
 static void take_tick(struct session *s)
@@ -172,12 +227,15 @@ static void take_tick(struct session *s)
 		if (s->stream.collectors[i]->tick &&
 		    s->stream.collectors[i]->tick(s->stream.selves[i]))
 			s->samples_failed++;
+	if (s->o.cgroup)
+		note_usage(s);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		if (s->stream.collectors[i]->shift)
 			probes_resident_shift(s->probes,
 					      s->stream.collectors[i]->shift(s->stream.selves[i]));
 	stream_forget(&s->stream, 2);
-	probes_task_peak(s->probes, &bytes, &ns, &s->o.epoch);
+	scope_check(s);
+	probes_task_peak(s->probes, s->task, &bytes, &ns, &s->o.epoch);
 	status_show(s);
 }
 
@@ -225,6 +283,19 @@ static void on_signal(struct session *s)
 	}
 }
 
+/* A tick of its own where usage rises: the one nearest to the peak accounts for it. */
+static void on_usage(struct session *s)
+{
+	for (size_t i = 0; s->stream.collectors[i]; i++) {
+		const struct collector *c = s->stream.collectors[i];
+
+		if (!c->rises || !c->rises(s->stream.selves[i]))
+			continue;
+		take_tick(s);
+		return;
+	}
+}
+
 static void on_root_ended(struct session *s, size_t i)
 {
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->pidfds[i], NULL);
@@ -239,6 +310,11 @@ static void dispatch(struct session *s, uint64_t from)
 	switch (from) {
 	case FROM_RING:
 		pump_drain(s);
+		if (s->stream.oom_now && s->o.cgroup)
+			take_tick(s); /* before the victim's memory is gone */
+		s->stream.oom_now = false;
+		if (s->stream.cgroup_end_ns)
+			scope_check(s);
 		break;
 	case FROM_TIMER:
 		on_timer(s);
@@ -253,6 +329,14 @@ static void dispatch(struct session *s, uint64_t from)
 	case FROM_SNAPSHOT:
 		if (read(s->snapshot_timer, &beats, sizeof(beats)) == sizeof(beats))
 			take_snapshot(s);
+		break;
+	case FROM_CALLS:
+		if (read(s->calls_timer, &beats, sizeof(beats)) == sizeof(beats))
+			pump_drain(s);
+		break;
+	case FROM_USAGE:
+		if (read(s->usage_timer, &beats, sizeof(beats)) == sizeof(beats))
+			on_usage(s);
 		break;
 	case FROM_PROFILE:
 		profiling_beat(s);

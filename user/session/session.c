@@ -14,6 +14,7 @@
 #include "session/pump.h"
 #include "session/snapshot.h"
 #include "collect/stacks.h"
+#include "session/scope.h"
 #include "session/state.h"
 #include "session/target.h"
 #include "unwind/unwinder.h"
@@ -44,7 +45,10 @@ static int join_arguments(struct session *s)
 
 	if (!text)
 		return -ENOMEM;
-	if (!s->options.argv)
+	if (s->by_cgroup)
+		fprintf(text, "%s %s", s->options.container ? "container" : "cgroup",
+			s->options.container ?: cgroup_path(s->o.cgroup));
+	else if (!s->options.argv)
 		fputs(s->name, text); /* a command line that we were not given may hold secrets */
 	for (char *const *arg = s->options.argv; arg && *arg; arg++) {
 		if (arg != s->options.argv)
@@ -95,6 +99,9 @@ static int hold_command(struct session *s, struct problem *problem)
 				  s->shim, &s->command, problem);
 	if (err)
 		return err;
+	err = scope_enter(s, problem);
+	if (err)
+		return err;
 	s->roots[s->root_count++] = command_pid(s->command);
 	snprintf(s->name, sizeof(s->name), "%.15s", slash ? slash + 1 : s->options.argv[0]);
 	return 0;
@@ -134,12 +141,14 @@ static int make_output(struct session *s, struct problem *problem)
 	return err;
 }
 
-static int find_collectors(struct session *s)
+int session_collectors(struct session *s)
 {
 	s->o.native_internals = s->options.native_internals;
 	s->o.memray_format = s->options.memray_format;
 	s->o.sample_bytes = s->options.sample_bytes;
 	s->o.heap = s->shim != NULL;
+	s->o.heap_overhead = s->options.exact ? 1 : s->options.heap_overhead;
+	s->o.heap_calls = s->options.exact && !s->options.argv && wants_heap(s);
 	s->o.python_allocators = s->options.python_allocators;
 	s->o.heap_oracle = getenv("TASKDIAG_HEAP_ORACLE") != NULL;
 	if (wants_stacks(s)) {
@@ -164,12 +173,34 @@ static int find_collectors(struct session *s)
 	return 0;
 }
 
+static int calls_begin(struct session *s, struct problem *problem)
+{
+	const struct heap_calls_config config = {
+		.probes = s->probes,
+		.inspect = s->o.inspect,
+		.max_overhead = s->options.heap_overhead,
+		.tell = session_last_state,
+		.context = s,
+	};
+
+	if (probes_call_program(s->probes, CALL_ENTRY) < 0)
+		return problem_set(problem, -ENOTSUP,
+				   "--exact of a running process: needs Linux 6.1; leave it out: "
+				   "its pages are told");
+	s->calls = heap_calls_new(&config);
+	s->stream.calls = s->calls;
+	s->stream.calls_record = heap_calls_record;
+	s->stream.calls_sample = heap_calls_sample;
+	return s->calls ? 0 : -ENOMEM;
+}
+
 static int attach(struct session *s, struct problem *problem)
 {
 	const struct probes_config config = {
-		.ring_bytes = s->shim && s->options.ring_bytes == RING_BYTES_DEFAULT
-				  ? RING_BYTES_HEAP
-				  : s->options.ring_bytes,
+		.ring_bytes =
+		    (s->shim || s->o.heap_calls) && s->options.ring_bytes == RING_BYTES_DEFAULT
+			? RING_BYTES_HEAP
+			: s->options.ring_bytes,
 		.follow_children = s->options.follow_children,
 		.without = getenv("TASKDIAG_WITHOUT"),
 		.verbose = s->options.verbose,
@@ -178,16 +209,26 @@ static int attach(struct session *s, struct problem *problem)
 		.stacks = s->o.stacks != NULL,
 		.resident = s->resident,
 		.heap = s->shim != NULL,
+		.calls = s->o.heap_calls,
 		.hold = s->command && command_will_hold(s->command),
+		.cgroup_scope = s->by_cgroup,
+		.cgroup_hierarchy = s->o.cgroup ? cgroup_hierarchy(s->o.cgroup) : 0,
+		.cgroup_id = s->o.cgroup ? cgroup_id(s->o.cgroup) : 0,
 	};
 	struct root roots[MAX_ROOTS] = {};
 	uint64_t seen = 0;
 	int err = probes_new(&config, &s->probes, problem);
 
+	if (!err && probes_counts_files(s->probes)) {
+		s->o.cached_context = s->probes;
+		s->o.cached_files = probes_cached_files;
+	}
 	if (!err && profiling_is_on(s))
 		err = profiling_new(s, problem);
 	if (!err)
 		err = probes_attach(s->probes, stream_record, &s->stream, problem);
+	if (!err && s->o.heap_calls)
+		err = calls_begin(s, problem);
 	if (!err && s->shim)
 		err = probes_attach_shim(s->probes, shim_path(s->shim));
 	if (err)
@@ -204,6 +245,8 @@ static int attach(struct session *s, struct problem *problem)
 					  s->roots[i]);
 	if (!err && profiling_is_on(s))
 		err = profiling_begin(s, problem);
+	if (!err)
+		pump_drain(s); /* the first probes at allocators */
 	s->o.event_driven = probes_event_driven(s->probes);
 	s->o.resolution_bytes = probes_resolution(s->probes);
 	s->attached_ns = clock_boot_ns();
@@ -232,13 +275,15 @@ static int prepare(struct session *s, int *ret_exit, struct problem *problem)
 	int err = pump_block_signals(&s->mask, problem);
 
 	if (!err)
+		err = scope_open(s, problem);
+	if (!err)
 		err = s->options.argv ? hold_command(s, problem) : open_pids(s, problem);
 	if (!err)
 		err = join_arguments(s);
 	if (!err)
 		err = make_output(s, problem);
 	if (!err)
-		err = find_collectors(s);
+		err = session_collectors(s);
 	if (!err)
 		err = attach(s, problem);
 	if (!err && s->command)
@@ -259,7 +304,7 @@ int session_new(const struct session_options *options, struct session **ret, int
 		return -ENOMEM;
 	s->options = *options;
 	s->epoll = s->timer = s->signals = s->profile_timer = s->status = -1;
-	s->snapshot_timer = -1;
+	s->snapshot_timer = s->calls_timer = s->usage_timer = -1;
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		s->pidfds[i] = -1;
 	s->stream.o = &s->o;
@@ -281,14 +326,18 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	command_free(s->command); /* a held command ends with its gate, before the probes go */
-	probes_free(s->probes);
+	heap_calls_free(s->calls);
+	if (!s->shares)
+		probes_free(s->probes);
 	shim_free(s->shim);
 	rundir_free(s->rundir);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		s->stream.collectors[i]->free(s->stream.selves[i]);
-	profiling_free(s);
+	if (!s->shares)
+		profiling_free(s);
 	task_stacks_free(s->o.stacks);
 	processes_free(s->o.processes);
+	scope_free(s);
 	for (size_t i = 0; i < MAX_ROOTS; i++)
 		if (s->pidfds[i] >= 0)
 			close(s->pidfds[i]);
@@ -298,6 +347,10 @@ void session_free(struct session *s)
 		close(s->timer);
 	if (s->snapshot_timer >= 0)
 		close(s->snapshot_timer);
+	if (s->calls_timer >= 0)
+		close(s->calls_timer);
+	if (s->usage_timer >= 0)
+		close(s->usage_timer);
 	if (s->signals >= 0)
 		close(s->signals);
 	json_decref(s->manifest);
@@ -327,7 +380,7 @@ void session_totals(struct session *s)
 {
 	uint64_t peak_bytes, peak_ns;
 
-	probes_task_peak(s->probes, &peak_bytes, &peak_ns, &s->o.epoch);
+	probes_task_peak(s->probes, s->task, &peak_bytes, &peak_ns, &s->o.epoch);
 	for (size_t i = 0; s->stream.collectors[i]; i++)
 		if (s->stream.collectors[i]->totals)
 			s->stream.collectors[i]->totals(s->stream.selves[i], peak_bytes, peak_ns,
@@ -338,6 +391,8 @@ void session_finish(struct session *s)
 {
 	snapshot_wait(s);
 	status_clear(s);
+	if (s->calls)
+		heap_calls_end(s->calls);
 	probes_detach(s->probes);
 	probes_drain(s->probes);
 	stream_forget(&s->stream, 1);
@@ -346,8 +401,11 @@ void session_finish(struct session *s)
 		profiling_end(s);
 	probes_drops(s->probes, s->drops);
 	s->o.lost_marks = s->drops[NOTE_LOST_MARKS];
+	s->o.heap_lost = s->drops[NOTE_HEAP_LOST];
+	s->o.calls_lost = s->drops[NOTE_CALLS_LOST];
+	s->o.calls_nested = s->drops[NOTE_CALLS_NESTED];
 	s->o.probe_missed = probes_missed(s->probes);
-	probes_images(s->probes, session_last_state, s);
+	probes_images(s->probes, s->task, session_last_state, s);
 	session_totals(s);
 	pump_release_signals();
 }

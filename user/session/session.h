@@ -23,6 +23,10 @@ struct session_options {
 	pid_t pids[MAX_ROOTS];	    /* as the caller sees them */
 	size_t pid_count;
 	char *const *argv;     /* of a command to start instead; NULL: none */
+	const char *cgroup;    /* path of a cgroup to observe instead; NULL: none */
+	const char *container; /* the same by a container's id or name; NULL: none */
+	uint64_t memory_limit; /* of a cgroup that is made for the command; 0: none is */
+	const char *task_id;   /* that somebody has given it; NULL: <name>-<pid> */
 	struct identity owner; /* of the run directory */
 	struct identity user;  /* who the command runs as */
 	const char *output;    /* NULL: taskdiag-<task>-<UTC time> in the working directory */
@@ -31,13 +35,15 @@ struct session_options {
 	uint32_t ring_bytes;
 	uint32_t frequency_hz;	/* of the profile */
 	double max_overhead;	/* share of the task's time that looking at its switches may take */
+	double heap_overhead;	/* the same for the calls of malloc & co. */
 	bool cpu_only;		/* the profile leaves waits away */
 	unsigned memray_format; /* of memray.bin; 0: the newest that is known */
 	uint64_t sample_bytes;	/* of the heap: mean distance of samples; 0: every allocation */
 	uint64_t snapshot_ns;	/* between two snapshots; 0: only by SIGUSR1 */
 	bool python_allocators; /* a command's CPython asks malloc for every object */
 	bool resident_only;	/* allocations without the malloc shim */
-	bool native_internals;	/* the interpreter's own frames are shown */
+	bool exact; /* every allocation: of running processes by uprobes; of a command to the end */
+	bool native_internals; /* the interpreter's own frames are shown */
 	bool follow_children;
 	bool live; /* status line on stderr */
 	bool colour;

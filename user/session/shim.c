@@ -103,6 +103,21 @@ const char *shim_path(const struct shim *s)
 	return s->path;
 }
 
+/* gcc's AddressSanitizer ends a program in which another library is loaded before it. */
+static int tolerate_us(void)
+{
+	const char *others = getenv("ASAN_OPTIONS");
+	_cleanup_free_ char *all = NULL;
+
+	if (asprintf(&all, "%s%sverify_asan_link_order=0", others ?: "",
+		     others && *others ? ":" : "") < 0) {
+		all = NULL;
+		errno = ENOMEM;
+		return -1;
+	}
+	return setenv("ASAN_OPTIONS", all, 1);
+}
+
 int shim_environment(const struct shim *s)
 {
 	const char *others = getenv("LD_PRELOAD");
@@ -113,6 +128,8 @@ int shim_environment(const struct shim *s)
 		return -ENOMEM;
 	}
 	if (s->python_allocators && setenv("PYTHONMALLOC", "malloc", 1))
+		return -errno;
+	if (tolerate_us())
 		return -errno;
 	return setenv("LD_PRELOAD", all, 1) ? -errno : 0;
 }

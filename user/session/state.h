@@ -4,7 +4,10 @@
 
 #include <signal.h>
 
+#include "cgroup/container.h"
+#include "cgroup/limit.h"
 #include "session/command.h"
+#include "session/heap_calls.h"
 #include "session/probes.h"
 #include "session/session.h"
 #include "session/shim.h"
@@ -17,9 +20,18 @@ struct session {
 	struct observation o;
 	struct stream stream;
 	struct probes *probes;
+	uint32_t task;	   /* its number: 0 in a run of its own */
+	bool shares;	   /* probes, tables and worker with other tasks: they are the host's */
+	uint64_t ended_ns; /* of a task that shares: its first process ended then; 0: it runs */
+	uint64_t drops_before[DROP_MAX];
+	void *mark; /* of who has the host (host.h) */
 	struct rundir *rundir;
 	struct command *command;
-	struct shim *shim; /* that the command carries; NULL: none */
+	struct shim *shim;	    /* that the command carries; NULL: none */
+	struct heap_calls *calls;   /* probes at allocators of running processes; NULL: none */
+	struct container container; /* of --container */
+	struct cgroup_limit *limit; /* of --memory-limit; NULL: none */
+	bool by_cgroup;		    /* who is in o.cgroup is the task's */
 	int pidfds[MAX_ROOTS];
 	pid_t roots[MAX_ROOTS]; /* as the caller sees them */
 	size_t root_count, roots_ended;
@@ -28,6 +40,8 @@ struct session {
 	int status;	    /* of the command; -1: none or not ended */
 	int epoll, timer, signals;
 	int snapshot_timer; /* of --snapshot-every; -1 */
+	int calls_timer;    /* of heap_calls.h; -1 */
+	int usage_timer;    /* of looks at the cgroup's usage; -1 */
 	pid_t snapshot_pid; /* that is being written; 0: none */
 	unsigned snapshots, snapshots_skipped;
 	int profile_timer; /* the brake's, or ticks of the profile from outside; -1 */
@@ -47,6 +61,8 @@ struct session {
 
 /* A record_fn: what is still there at the end, as a record that is none of the ledger's. */
 void session_last_state(void *context, const void *record, size_t bytes);
+/** A collector for each diagnostic that is asked for. (session.c) */
+int session_collectors(struct session *s);
 /** Hands the kernel's last word to the collectors. (session.c) */
 void session_totals(struct session *s);
 /** Writes all artifacts and commits. (save.c) */

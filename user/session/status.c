@@ -33,10 +33,11 @@ void status_show(const struct session *s)
 	lost = losses(s);
 	fprintf(stderr,
 		"%s%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64
-		"  RSS %s%.1f MB%s  peak %.1f MB  %u process%s  %s%" PRIu64 " lost%s\r",
+		"  RSS %s%.1f MB%s  peak %.1f MB  %u process%s  %s%" PRIu64 " lost%s%s\r",
 		clear_line, elapsed_s / 3600, elapsed_s / 60 % 60, elapsed_s % 60, bold,
 		now.rss_bytes / 1048576.0, plain, now.peak_bytes / 1048576.0, now.processes,
-		now.processes == 1 ? "" : "es", lost ? red : "", lost, lost ? plain : "");
+		now.processes == 1 ? "" : "es", lost ? red : "", lost, lost ? plain : "",
+		now.sampled_since_ns ? "  allocations sampled" : "");
 	fflush(stderr);
 }
 

@@ -16,9 +16,13 @@ static int on_process(struct stream *s, const struct event_header *h)
 
 	if (!p)
 		return -ENOMEM;
+	if (p->end == END_LEFT)
+		processes_return(s->o->processes, p);
 	if (p->end != END_RUNNING)
 		return -ESRCH;
+	s->moved |= s->o->tick > 0 && e->root & ROOT_FOUND;
 	p->pid = h->pid;
+	p->inner_pid = e->inner_pid;
 	p->root |= e->root & ROOT_NAMED;
 	memcpy(p->name, e->name, sizeof(p->name));
 	p->name[sizeof(p->name) - 1] = 0;
@@ -28,21 +32,28 @@ static int on_process(struct stream *s, const struct event_header *h)
 	return 0;
 }
 
+static enum process_end end_of(const struct process *p, const struct exit_event *e)
+{
+	if (e->h.type == EV_LEAVE)
+		return END_LEFT;
+	return !WIFSIGNALED(e->exit_code) ? END_EXITED : p->oom ? END_OOM : END_SIGNAL;
+}
+
 static int on_end(struct stream *s, const struct event_header *h)
 {
 	const struct exit_event *e = (const struct exit_event *)h;
 	struct process *p = processes_get(s->o->processes, h->tgid, h->start_ns);
-	enum process_end end;
 
 	if (!p)
 		return -ENOMEM;
-	end = WIFSIGNALED(e->exit_code) ? p->oom ? END_OOM : END_SIGNAL : END_EXITED;
 	p->pid = h->pid;
 	if (p->end != END_RUNNING)
 		return -ESRCH;
+	s->moved |= h->type == EV_LEAVE;
 	p->minor_faults = e->minor_faults;
 	p->major_faults = e->major_faults;
-	return processes_end(s->o->processes, p, end, e->exit_code, h->time_ns);
+	return processes_end(s->o->processes, p, end_of(p, e),
+			     h->type == EV_LEAVE ? 0 : e->exit_code, h->time_ns);
 }
 
 static int on_image_end(struct stream *s, const struct event_header *h)
@@ -59,6 +70,22 @@ static int on_oom(struct stream *s, const struct event_header *h)
 	if (!p || p->end != END_RUNNING)
 		return -ESRCH;
 	p->oom = true;
+	if (s->oom_count < OOMS_KEPT) {
+		struct oom_kill *kill = &s->ooms[s->oom_count];
+
+		kill->event = *(const struct oom_event *)h;
+		kill->event.asker_name[NAME_BYTES - 1] = 0;
+		kill->pid = p->pid;
+		memcpy(kill->name, p->name, sizeof(kill->name));
+	}
+	s->oom_count++;
+	s->oom_now = true;
+	return 0;
+}
+
+static int on_cgroup_end(struct stream *s, const struct event_header *h)
+{
+	s->cgroup_end_ns = h->time_ns;
 	return 0;
 }
 
@@ -99,7 +126,7 @@ static const struct {
 	[EV_EXEC] = { sizeof(struct process_event), on_process },
 	[EV_EXIT] = { sizeof(struct exit_event), on_end },
 	[EV_IMAGE_END] = { sizeof(struct image_event), on_image_end },
-	[EV_OOM] = { sizeof(struct event_header), on_oom },
+	[EV_OOM] = { sizeof(struct oom_event), on_oom },
 	[EV_THREAD] = { sizeof(struct thread_event), on_rest },
 	[EV_THREAD_END] = { sizeof(struct thread_event), on_rest },
 	[EV_STACK] = { sizeof(struct stack_event), on_rest },
@@ -111,6 +138,12 @@ static const struct {
 	[EV_HEAP_FLUSH] = { sizeof(struct heap_flush_event), on_rest },
 	[EV_HEAP_ALLOC] = { sizeof(struct heap_block_event), on_rest },
 	[EV_HEAP_FREE] = { sizeof(struct heap_block_event), on_rest },
+	[EV_HEAP_CALLS] = { sizeof(struct heap_calls_event), on_rest },
+	[EV_LEAVE] = { sizeof(struct exit_event), on_end },
+	[EV_FILE] = { sizeof(struct file_event), on_rest },
+	[EV_TASK] = { sizeof(struct task_event), on_rest },
+	[EV_LINE] = { sizeof(struct line_event), on_rest },
+	[EV_CGROUP_END] = { sizeof(struct event_header), on_cgroup_end },
 };
 
 void stream_record(void *context, const void *record, size_t bytes)
@@ -137,12 +170,14 @@ void stream_record(void *context, const void *record, size_t bytes)
 		return;
 	}
 	s->recorded++;
+	if (s->calls)
+		s->calls_record(s->calls, h);
 	if (s->o->stacks)
 		task_stacks_record(s->o->stacks, h);
 	for (size_t i = 0; s->collectors[i]; i++)
 		if (s->collectors[i]->record)
 			s->collectors[i]->record(s->selves[i], h);
-	if (h->type == EV_EXIT)
+	if (h->type == EV_EXIT || h->type == EV_LEAVE)
 		processes_trim(s->o->processes);
 }
 
@@ -162,6 +197,8 @@ void stream_sample(void *context, const void *record, size_t bytes)
 	(void)bytes; /* equals h->size: probes_sample() has split them by it */
 	if (h->type == SAMPLE_PROCESS && h->size == sizeof(struct process_sample))
 		see_process(s, (const struct process_sample *)h);
+	if (s->calls)
+		s->calls_sample(s->calls, h);
 	if (s->o->stacks)
 		task_stacks_sample(s->o->stacks, h);
 	for (size_t i = 0; s->collectors[i]; i++)

@@ -9,16 +9,35 @@
 #include "collect/collector.h"
 
 #define STREAM_COLLECTORS 8
+#define OOMS_KEPT 64 /* OOM kills that are told one by one */
+
+struct oom_kill {
+	struct oom_event event;
+	uint32_t pid; /* as the observer sees it */
+	char name[NAME_BYTES];
+};
+
+struct heap_calls;
 
 struct stream {
 	struct observation *o;
+	/* Who else hears of processes: see heap_calls.h. All NULL: nobody. */
+	void (*calls_record)(struct heap_calls *calls, const struct event_header *h);
+	void (*calls_sample)(struct heap_calls *calls, const struct sample_header *h);
+	struct heap_calls *calls;
 	const struct collector *collectors[STREAM_COLLECTORS]; /* ends with NULL */
 	void *selves[STREAM_COLLECTORS];
 	uint64_t recorded;
 	uint64_t malformed;	  /* wrong size or type */
 	uint64_t late;		  /* of a process that had ended */
 	uint64_t exits_forgotten; /* processes found gone whose exit was never told */
-	uint64_t root_exec_ns;	  /* first exec of a process that the user named; 0: none yet */
+	bool moved; /* processes were moved into the cgroup of the task, or out of it; set back by
+		       who looks at their threads */
+	struct oom_kill ooms[OOMS_KEPT];
+	uint64_t oom_count;
+	bool oom_now;		/* set back by who looks at the cgroup because of it */
+	uint64_t cgroup_end_ns; /* it was removed then; 0: it was not */
+	uint64_t root_exec_ns;	/* first exec of a process that the user named; 0: none yet */
 };
 
 /** record_fn of probes.h; @context is a struct stream. */

@@ -321,6 +321,11 @@ uint32_t files_asked(const struct files *f)
 	return f->asked + !!f->placed + !!f->wanted + !!f->loaded + !!f->warm_next;
 }
 
+uint32_t files_pythons_asked(const struct files *f)
+{
+	return f->pythons_asked;
+}
+
 void files_stats(const struct files *f, struct unwinder_stats *ret)
 {
 	ret->files = f->count;

@@ -77,6 +77,9 @@ void files_expect(struct files *f);
 /** When files_pump() or files_expect() has something to do again; 0: nothing now. */
 uint64_t files_due(const struct files *f);
 uint32_t files_asked(const struct files *f); /* whose rows are being made */
+/** Of which it is not known yet whether they are interpreters: rows may come from the cache long
+ * before. */
+uint32_t files_pythons_asked(const struct files *f);
 
 /** Fills files, rows and cache numbers. */
 void files_stats(const struct files *f, struct unwinder_stats *ret);

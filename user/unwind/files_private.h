@@ -61,9 +61,10 @@ struct files {
 	uint64_t vdso_bytes;
 	bool changed, vdso_tried;
 	uint32_t asked;
-	uint64_t served_ns; /* the worker has answered us last */
-	uint64_t evict_ns;  /* next look for tables out of use */
-	uint64_t retry_ns;  /* the first of those of entries; 0: none */
+	uint32_t pythons_asked; /* files that may be interpreters */
+	uint64_t served_ns;	/* the worker has answered us last */
+	uint64_t evict_ns;	/* next look for tables out of use */
+	uint64_t retry_ns;	/* the first of those of entries; 0: none */
 	uint64_t rows, refused, table_ns;
 	uint64_t hits, misses, damaged;
 };

@@ -19,9 +19,9 @@ static void python_done(void *context, int err, const char *cause,
 			const struct inspect_python *python)
 {
 	struct entry *e = context;
-
 	bool unread = err && err != -ENOENT && is_named_python(e->file.shown.path);
 
+	e->files->pythons_asked--;
 	if ((err == -ENOTSUP || unread) && !e->file.python_problem) {
 		e->file.python_problem = strdup(cause ?: "unknown");
 		e->changed = e->files->changed = true;
@@ -41,5 +41,6 @@ void files_python_want(struct entry *e)
 	if (e->python_asked || e->file.vdso || !e->number)
 		return;
 	e->python_asked = true;
-	inspect_python(e->files->inspect, e->file.shown.fd, python_done, e);
+	if (!inspect_python(e->files->inspect, e->file.shown.fd, python_done, e))
+		e->files->pythons_asked++;
 }

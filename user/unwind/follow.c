@@ -223,6 +223,7 @@ static int process_show(struct follow *f, struct process *p, uint64_t now_ns)
 		return 0;
 	p->entry = entry;
 	p->shown = true;
+	p->shown_ns = clock_boot_ns();
 	err = mappings_show(f->mappings, p->tgid, &entry);
 	f->refused += err ? entry.count : 0;
 	return err;
@@ -317,6 +318,13 @@ const struct unwind_process *follow_shown(const struct follow *f, uint32_t tgid)
 	struct process *p = follow_find_tgid(f, tgid);
 
 	return p && p->shown && !p->gone_ns ? &p->entry : NULL;
+}
+
+uint64_t follow_shown_ns(const struct follow *f, uint32_t tgid)
+{
+	struct process *p = follow_find_tgid(f, tgid);
+
+	return p && p->shown ? p->shown_ns : 0;
 }
 
 void follow_stats(const struct follow *f, struct unwinder_stats *ret)

@@ -43,6 +43,8 @@ bool follow_busy(const struct follow *f); /* a process is known whose mappings a
 bool follow_find(const struct follow *f, uint32_t tgid, uint64_t address, struct mapping *ret);
 /** What walks of the process use now; valid until the next call. NULL: nothing. */
 const struct unwind_process *follow_shown(const struct follow *f, uint32_t tgid);
+/** Since when: CLOCK_BOOTTIME; 0: not yet. */
+uint64_t follow_shown_ns(const struct follow *f, uint32_t tgid);
 
 /** Fills mappings, rescans and lost_events. */
 void follow_stats(const struct follow *f, struct unwinder_stats *ret);

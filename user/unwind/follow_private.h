@@ -35,6 +35,7 @@ struct process {
 	uint64_t exit_ns; /* the side-band has told so */
 	bool shown, changed;
 	struct unwind_process entry; /* as shown */
+	uint64_t shown_ns;	     /* since then: CLOCK_BOOTTIME */
 	UT_hash_handle hh, hh_tgid;
 };
 

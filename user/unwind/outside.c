@@ -9,6 +9,7 @@ struct unwind_state;
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk);
 static const struct mapping *unwind_mapping(struct unwind_state *s, __u32 i);
 static long unwind_read(struct unwind_state *s, void *to, __u32 bytes, __u64 address);
+static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret);
 struct python_layout;
 static const struct python_layout *python_layout_at(struct unwind_state *s, __u32 i);
 static void python_count(struct unwind_state *s, const struct python_layout *layout, __u32 which);
@@ -33,6 +34,15 @@ struct outside {
 	size_t stack_bytes;
 	uint8_t stack[STACK_BYTES];
 };
+
+/* Nobody can be asked from outside. */
+static long unwind_hijacked(struct unwind_state *s, __u64 address, __u64 *ret)
+{
+	(void)s;
+	(void)address;
+	(void)ret;
+	return -1;
+}
 
 static const __u64 *unwind_chunk(struct unwind_state *s, __u32 chunk)
 {

@@ -187,7 +187,7 @@ int unwinder_settle(struct unwinder *u, uint64_t timeout_ns)
 		if (err && !first_err)
 			first_err = err;
 		if (sideband_horizon(u->sideband) >= begin && !follow_busy(u->follow) &&
-		    !files_asked(u->files)) {
+		    !files_asked(u->files) && !files_pythons_asked(u->files)) {
 			u->eager_until = clock_monotonic_ns() + EAGER_NS;
 			timer_set(u);
 			return first_err;
@@ -215,6 +215,11 @@ const struct unwind_file *unwinder_file(const struct unwinder *u, uint32_t numbe
 bool unwinder_find(const struct unwinder *u, uint32_t tgid, uint64_t address, struct mapping *ret)
 {
 	return follow_find(u->follow, tgid, address, ret);
+}
+
+uint64_t unwinder_shown_ns(const struct unwinder *u, uint32_t tgid)
+{
+	return follow_shown_ns(u->follow, tgid);
 }
 
 enum unwind_outcome unwinder_outside(struct unwinder *u, uint32_t tgid, uint32_t pid,

@@ -89,6 +89,10 @@ const struct unwind_file *unwinder_file(const struct unwinder *u, uint32_t numbe
 /** The mapping of a process that holds @address; false: none, or the process is gone. */
 bool unwinder_find(const struct unwinder *u, uint32_t tgid, uint64_t address, struct mapping *ret);
 
+/** Walks of the process see what is mapped as it is known since then (CLOCK_BOOTTIME); 0: they see
+ * nothing yet. */
+uint64_t unwinder_shown_ns(const struct unwinder *u, uint32_t tgid);
+
 /* Registers of a thread that waits, as the kernel saved them. */
 struct unwind_registers {
 	uint64_t pc, sp, bp, bx;

@@ -16,6 +16,7 @@ typedef unsigned short umode_t;
 typedef _Bool bool;
 enum { false, true };
 typedef struct { int counter; } atomic_t;
+typedef struct { s64 counter; } atomic_long_t;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct percpu_counter;
@@ -35,6 +36,13 @@ struct task_struct;
 struct bpf_iter_meta;
 struct bpf_iter__task;
 struct bpf_array;
+struct cgroup_root;
+struct kernfs_node;
+struct cgroup_subsys_state;
+struct cgroup;
+struct css_set;
+struct page_counter;
+struct mem_cgroup;
 
 struct percpu_counter {
 	s64 count;
@@ -124,6 +132,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct css_set *cgroups;
 	int pagefault_disabled;
 	struct thread_struct thread;
 };
@@ -140,6 +149,43 @@ struct bpf_iter__task {
 
 struct bpf_array {
 	void *pptrs[0];
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_subsys_state *subsys[12];
+	struct cgroup_root *root;
+	struct cgroup *ancestors[0];
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[12];
+	struct cgroup *dfl_cgrp;
+};
+
+struct page_counter {
+	atomic_long_t usage;
+	long unsigned int watermark;
+	long unsigned int max;
+};
+
+struct mem_cgroup {
+	struct page_counter memory;
 };
 
 #pragma clang attribute pop

@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 
 #include "preload/shim/preload.h"
+#include "preload/shim/syscalls.h"
 
 #define FAR_AHEAD (1ULL << 36) /* cycles; more than any thread can be late with a stamp */
 
@@ -45,6 +46,32 @@ static void count_stamps(void)
 	__atomic_store_n(&shim.counting, 1, __ATOMIC_RELEASE);
 }
 
+static void note_sandbox(bool strict)
+{
+	if (strict)
+		count_stamps();
+	shim.no_syscalls = 1;
+}
+
+static void note_prctl(int what, unsigned long a)
+{
+	if (what == PR_SET_TSC && a != PR_TSC_ENABLE)
+		count_stamps();
+	if (what == PR_SET_SECCOMP || (what == PR_SET_NO_NEW_PRIVS && a))
+		note_sandbox(what == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT);
+}
+
+/* What libseccomp calls: seccomp has no function of its own. As declared it has the frame of a
+ * variadic function, and what it is asked for may return on another stack. */
+EXPORT long syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	if (unlikely(number == SYS_seccomp && a <= SECCOMP_SET_MODE_FILTER))
+		note_sandbox(a == SECCOMP_SET_MODE_STRICT);
+	if (unlikely(number == SYS_prctl))
+		note_prctl((int)a, (unsigned long)b);
+	return next.syscall(number, a, b, c, d, e, f);
+}
+
 EXPORT int prctl(int what, ...)
 {
 	unsigned long a, b, c, d;
@@ -56,10 +83,6 @@ EXPORT int prctl(int what, ...)
 	c = va_arg(rest, unsigned long);
 	d = va_arg(rest, unsigned long);
 	va_end(rest);
-	if ((what == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
-	    (what == PR_SET_TSC && a != PR_TSC_ENABLE))
-		count_stamps();
-	if (what == PR_SET_SECCOMP || (what == PR_SET_NO_NEW_PRIVS && a))
-		shim.no_syscalls = 1;
+	note_prctl(what, a);
 	return next.prctl(what, a, b, c, d);
 }

@@ -130,6 +130,11 @@ static int first_prctl(int what, unsigned long a, unsigned long b, unsigned long
 		   : 0;
 }
 
+static long first_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	return (long)as_mapped(syscall6(number, a, b, c, d, e, f));
+}
+
 /* The other members are set before anything can call them: see need_next() in entry.c. */
 struct next next __attribute__((aligned(64))) = {
 	.malloc = first_malloc,
@@ -141,6 +146,7 @@ struct next next __attribute__((aligned(64))) = {
 	.munmap = first_munmap,
 	.mremap = first_mremap,
 	.prctl = first_prctl,
+	.syscall = first_syscall,
 };
 
 static const struct {
@@ -157,6 +163,7 @@ static const struct {
 	{ "dlclose", offsetof(struct next, dlclose) },
 	{ "mmap", offsetof(struct next, mmap) },
 	{ "munmap", offsetof(struct next, munmap) },
+	{ "syscall", offsetof(struct next, syscall) },
 	{ "mremap", offsetof(struct next, mremap) },
 	{ "memalign", offsetof(struct next, memalign) },
 	{ "realloc", offsetof(struct next, realloc) },
@@ -189,6 +196,19 @@ bool next_contains(uint64_t caller)
 	return caller - code_start < code_end - code_start;
 }
 
+/* Is that another malloc than ours? In a program that is not position-independent its address may
+ * be that of a jump to the one that was found: a symbol with a value that is defined nowhere there.
+ */
+static bool is_foreign(void *function)
+{
+	const Elf64_Sym *symbol = NULL;
+	Dl_info object;
+
+	return function != (void *)own_malloc &&
+	       dladdr1(function, &object, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	       symbol->st_shndx != SHN_UNDEF;
+}
+
 /* Two threads may do this at once: they find the same. */
 void next_resolve(void)
 {
@@ -205,6 +225,7 @@ void next_resolve(void)
 		if (symbol)
 			*(void **)((char *)&found + names[i].offset) = symbol;
 	}
+	shim.foreign = is_foreign(dlsym(RTLD_DEFAULT, "malloc"));
 	if (missing)
 		dlerror(); /* it is the task's: leave none of ours */
 	find_code((void *)found.malloc);

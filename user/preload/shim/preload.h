@@ -87,6 +87,8 @@ struct shim {
 	uint32_t last_mode;   /* survives a fork */
 	uint32_t counting;    /* the clock is region->counter */
 	uint32_t no_syscalls; /* the task has put itself in a sandbox */
+	uint32_t thin;	      /* exact, but of blocks only samples are told */
+	uint32_t foreign;     /* another malloc is in front of ours */
 	bool listen;	      /* there is an observer, whatever the sites say: a test */
 };
 extern struct shim shim;
@@ -115,10 +117,12 @@ struct next {
 	void *(*dlopen)(const char *, int);
 	void *(*dlmopen)(long, const char *, int);
 	int (*dlclose)(void *);
+	long (*syscall)(long, long, long, long, long, long, long);
 	int (*prctl)(int, unsigned long, unsigned long, unsigned long, unsigned long);
 };
 extern struct next next;
 void next_resolve(void);
+extern void *own_malloc(size_t n); /* ours, whatever else has its name */
 /** Is @caller code of the allocator behind? What it maps is told as the blocks that it makes. */
 bool next_contains(uint64_t caller);
 /** Was @p given out before the next allocator was known? Such a block is never freed. */
@@ -154,10 +158,11 @@ void sample_alloc(void *p, size_t bytes, enum region_allocator by, struct site a
 bool sample_free(void *p); /* false: it is no sample */
 void sample_undo(void *p); /* of sample_free */
 
-/** Is a block of @bytes to be told? What to hand to tell_alloc(), or 0. */
+/** Is a block of @bytes to be told? What to hand to tell_alloc(), or 0: the gap that it is a sample
+ * of, or 1, every block. */
 static inline uint64_t tell_wanted(size_t bytes)
 {
-	return likely(wiped.mode == REGION_EXACT) ? 1 : tell_wanted_slow(bytes);
+	return likely(wiped.mode == REGION_EXACT && !shim.thin) ? 1 : tell_wanted_slow(bytes);
 }
 
 /* One byte for every so many addresses, not 0: free looks closer. mask 0: all share byte 0. */

@@ -98,7 +98,8 @@ static bool borrow_ring(struct thread *t, bool nested, struct writer *borrowed)
 				return true;
 		if (round < BORROW_ROUNDS)
 			__builtin_ia32_pause();
-		else if (nested || !wait_for_ring(&until))
+		else if (nested || round > BORROW_ROUNDS + shim.full_wait_us / SLICE_US ||
+			 !wait_for_ring(&until))
 			return false;
 	}
 }
@@ -149,9 +150,10 @@ static bool wait_for_room(struct writer *w, uint64_t head, uint64_t need)
 			off_without_observer();
 		return false;
 	}
+	/* by rounds too: a sandbox may refuse the time */
 	for (uint32_t round = 0; head + need - w->tail > capacity; round++) {
-		if (shim.no_syscalls ? round > shim.full_wait_us / SLICE_US
-				     : until && monotonic_us() > until) {
+		if (round > shim.full_wait_us / SLICE_US ||
+		    (!shim.no_syscalls && until && monotonic_us() > until)) {
 			w->starved = w->tail + 1;
 			off_without_observer();
 			return false;

@@ -99,7 +99,7 @@ static void draw(struct thread *t)
 {
 	uint64_t gap = __atomic_load_n(&shim.region->wish.gap_bytes, __ATOMIC_RELAXED);
 
-	if (gap < 1 || gap > 1ULL << 48)
+	if (gap < 2 || gap > 1ULL << 48)
 		gap = 512 << 10;
 	t->gap = gap;
 	t->left = (uint64_t)(minus_log(next_random(t)) * (double)gap);

@@ -48,7 +48,7 @@ static uint32_t number_at(const char *text, size_t key_bytes, uint32_t max, uint
 
 struct settings settings_read(void)
 {
-	struct settings s = { .wait_ms = 2000, .child_wait_ms = 2000, .ring_kib = 64 };
+	struct settings s = { .wait_ms = 2000, .child_wait_ms = 2000 };
 	const char *text = variable("TASKDIAG_SHIM=", 14);
 	const char *preloaded = variable("LD_PRELOAD=", 11);
 	const uint32_t ring_max = REGION_RING_BYTES_MAX / 1024;

@@ -21,6 +21,7 @@ struct shim shim __attribute__((aligned(64)));
 static struct settings settings;
 static bool begun; /* in this process or the one that it was copied from */
 static uint64_t early_losses;
+static bool sandboxed; /* from before our start: what is allowed is not known */
 
 _Static_assert(sizeof(struct wiped) == 4096, "the kernel wipes pages");
 
@@ -56,6 +57,8 @@ static struct region *make_region(void)
 	r->pid = (uint32_t)syscall3(SYS_getpid, 0, 0, 0);
 	r->clock = shim.counting ? REGION_COUNTER : REGION_TSC;
 	r->counter = 1;
+	r->foreign = shim.foreign;
+	r->no_barrier = sandboxed;
 	return r;
 }
 
@@ -76,12 +79,13 @@ static void note_parent(struct region *r, const struct region *parent)
 static bool say_hello(struct region *r, uint32_t wait_ms)
 {
 	uint64_t until = monotonic_us() + wait_ms * 1000ULL;
-	uint32_t waiting = REGION_WAITING;
+	uint32_t waiting = REGION_WAITING, slices = wait_ms * 1000 / SLICE_US + 1;
 
 	__atomic_store_n(&r->magic, REGION_MAGIC, __ATOMIC_RELEASE);
 	taskdiag_hello(r, r->bytes);
+	/* by slices too: a sandbox may refuse the time */
 	while (__atomic_load_n(&r->ready, __ATOMIC_ACQUIRE) == REGION_WAITING && observer_there() &&
-	       monotonic_us() < until)
+	       slices-- && monotonic_us() < until)
 		sleep_on(&r->ready, REGION_WAITING, SLICE_US);
 	/* one of us is first: both know who */
 	return !__atomic_compare_exchange_n(&r->ready, &waiting, REGION_ABANDONED, false,
@@ -93,6 +97,7 @@ static uint32_t obey(struct region *r)
 	struct region_wish wish = r->wish;
 
 	shim.flags = wish.flags;
+	shim.thin = wish.flags & REGION_THIN ? 1 : 0;
 	shim.full_wait_us = wish.full_wait_us ? wish.full_wait_us : FULL_WAIT_US;
 	if (shim.full_wait_us > FULL_WAIT_US_MAX)
 		shim.full_wait_us = FULL_WAIT_US_MAX;
@@ -133,6 +138,14 @@ static void leave_parent(void)
 	self.borrowed = 0;
 }
 
+/* A child that is off: its parent's region is still mapped. */
+static uint32_t off_as_child(void)
+{
+	if (shim.region)
+		count(&shim.region->children_off);
+	return REGION_OFF;
+}
+
 static bool region_with_observer(bool child)
 {
 	struct region *parent = shim.region, *r;
@@ -140,8 +153,10 @@ static bool region_with_observer(bool child)
 	if (settings.emulated || !observer_there())
 		return false;
 	r = make_region();
-	if (!r)
+	if (!r) {
+		off_as_child();
 		return false;
+	}
 	if (child && parent)
 		note_parent(r, parent);
 	drop_region();
@@ -161,8 +176,10 @@ static void begin(void)
 	settings = settings_read();
 	shim.listen = settings.listen;
 	shim.counting = !tsc_usable();
+	sandboxed = syscall3(SYS_prctl, PR_GET_SECCOMP, 0, 0) != 0;
 	/* the observer may then see to it that what was begun before a moment is visible */
-	syscall3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+	if (!sandboxed)
+		syscall3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
 	if (pthread_key_create(&key, thread_end) == 0)
 		end_key = (int)key;
 }
@@ -173,12 +190,12 @@ static uint32_t find_mode(void)
 
 	if (child && shim.last_mode == REGION_OFF)
 		return REGION_OFF;
+	if (child && (self.busy || shim.no_syscalls))
+		return off_as_child(); /* a fork in a signal handler in the shim; a sandbox */
 	if (syscall3(SYS_madvise, (long)&wiped, sizeof(wiped), MADV_WIPEONFORK) < 0)
 		return REGION_OFF; /* a fork could not be told: before Linux 4.14 */
 	if (!child)
 		begin();
-	else if (self.busy || shim.no_syscalls)
-		return REGION_OFF; /* a fork in a signal handler in the shim; a sandbox */
 	else
 		leave_parent();
 	if (!region_with_observer(child)) {

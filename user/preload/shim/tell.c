@@ -7,10 +7,10 @@ uint64_t tell_wanted_slow(size_t bytes)
 {
 	if (!wiped.mode) {
 		start();
-		if (wiped.mode == REGION_EXACT)
+		if (wiped.mode == REGION_EXACT && !shim.thin)
 			return 1;
 	}
-	if (wiped.mode == REGION_SAMPLED)
+	if (wiped.mode == REGION_SAMPLED || wiped.mode == REGION_EXACT)
 		return sample_due(&self, bytes);
 	if (wiped.mode == REGION_OFF)
 		self.left = UINT64_MAX;
@@ -23,6 +23,8 @@ COLD static void control_changed(struct thread *t, uint64_t control)
 	t->control = control;
 	if (control & REGION_CONTROL_OFF)
 		turn_off();
+	if (control & REGION_CONTROL_THIN)
+		__atomic_store_n(&shim.thin, 1, __ATOMIC_RELAXED);
 	if (!t->memo)
 		return;
 	memo_drop(t->memo);
@@ -56,8 +58,10 @@ COLD static uint64_t ask(struct thread *t, struct writer *w, struct site at, uin
 	return token;
 }
 
-static inline __attribute__((always_inline)) void
-tell_exact(enum region_kind kind, void *p, size_t bytes, enum region_allocator by, struct site at)
+/* @p: with what stands in the top bits of its word beside the allocator. */
+static inline __attribute__((always_inline)) void tell_exact(enum region_kind kind, uint64_t p,
+							     size_t bytes, enum region_allocator by,
+							     struct site at)
 {
 	uint64_t control = __atomic_load_n(&shim.region->control, __ATOMIC_RELAXED), stack = 0;
 	struct thread *t = &self;
@@ -73,14 +77,15 @@ tell_exact(enum region_kind kind, void *p, size_t bytes, enum region_allocator b
 		stack = ask(t, w, at, stack);
 	else
 		w->ring->hits++;
-	writer_put(w, kind, (uint64_t)p | (uint64_t)by << 56, bytes, stack);
+	writer_put(w, kind, p | (uint64_t)by << 56, bytes, stack);
 	writer_close(w, &borrowed);
 }
 
 void tell_alloc(void *p, size_t bytes, enum region_allocator by, struct site at, uint64_t wanted)
 {
 	if (likely(wiped.mode == REGION_EXACT))
-		tell_exact(REGION_ALLOC, p, bytes, by, at);
+		tell_exact(REGION_ALLOC, (uint64_t)p | (wanted > 1 ? REGION_SAMPLE : 0), bytes, by,
+			   at);
 	else if (wiped.mode == REGION_SAMPLED)
 		sample_alloc(p, bytes, by, at, wanted);
 }
@@ -135,7 +140,7 @@ bool tells_ranges(uint64_t caller)
 void tell_map(void *p, size_t bytes, enum region_allocator by, struct site at)
 {
 	if (wiped.mode == REGION_EXACT)
-		tell_exact(REGION_MAP, p, bytes, by, at);
+		tell_exact(REGION_MAP, (uint64_t)p, bytes, by, at);
 	else if (wiped.mode == REGION_SAMPLED)
 		taskdiag_alloc(p, bytes, stamp(), by, at.cfa, at.caller);
 }

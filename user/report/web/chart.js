@@ -22,7 +22,21 @@ const chart = (() => {
 			points: true,
 			hint: 'shared pages divided among those who map them; measured rarely'
 		},
+		...cgroupCurves(),
 	];
+
+	/* Only where a cgroup was observed: seven switches are enough elsewhere. */
+	function cgroupCurves() {
+		return data.column.cgroup_usage_bytes === undefined ||
+				!data.run.rows.some((r) => data.isNumber(r[data.column.cgroup_usage_bytes])) ?
+			[] :
+			[
+				{name: 'Cgroup', column: 'cgroup_usage_bytes', on: true, width: 2,
+				 hint: 'what the kernel counts for the cgroup: heap, caches, its own'},
+				{name: 'Its cache', column: 'cgroup_file_bytes', on: true},
+				{name: 'Its kernel', column: 'cgroup_kernel_bytes', on: false},
+			];
+	}
 	const {facts, column, isNumber} = data;
 	const plot = document.getElementById('plot');
 	let graph = null, span = null, flag = null, caption = null;

@@ -107,6 +107,40 @@
 		show(names.includes(location.hash.slice(1)) ? location.hash.slice(1) : names[0]);
 	}
 
+	/* The evidence: the tab, and the time there. */
+	function lead(finding) {
+		const tab = names.includes(finding.tab) ? finding.tab : names[0];
+		const link = element('a', '', finding.evidence || tab);
+		const from = finding.from_s, to = finding.to_s;
+		link.href = `#panel-${tab}`;
+		link.addEventListener('click', (event) => {
+			event.preventDefault();
+			show(tab);
+			if (tab === 'memory' && data.isNumber(from))
+				chart.highlight(from, to);
+			const place = finding.kind === 'cache' ? document.getElementById('cgroup') : panels[tab];
+			place.scrollIntoView();
+		});
+		return link;
+	}
+
+	/* As the summary has them; nothing is shown when nothing stands out. */
+	function findings() {
+		const section = document.getElementById('findings');
+		const all = data.objects(JSON.parse(section.dataset.findings));
+		const list = element('ol');
+		list.append(...all.map((finding) => {
+			const item = element('li'), note = element('p', 'hint');
+			const sure = `confidence: ${finding.confidence}`;
+			note.append(element('span', `sure ${finding.confidence}`, sure),
+				    ` (${data.visible(finding.why)}); evidence: `, lead(finding));
+			item.append(element('p', 'sentence', finding.sentence), note);
+			return item;
+		}));
+		section.append(list);
+		section.hidden = !all.length;
+	}
+
 	async function others() {
 		if (names.length === 1 && data.hasMemory)
 			return;
@@ -126,5 +160,7 @@
 	chart.build();
 	quality.build();
 	table.build();
+	cgroup.build();
+	findings();
 	others();
 })();

@@ -14,7 +14,13 @@ const table = (() => {
 			key: (p) => p.name || '',
 			cell: (p) => element('span', 'name', p.name || '?')
 		},
-		{title: 'PID', key: (p) => p.pid, number: true, text: (p) => String(p.pid)},
+		{
+			title: 'PID',
+			key: (p) => p.pid,
+			number: true,
+			text: (p) => p.inner_pid && p.inner_pid !== p.pid ?
+				`${p.pid} (${p.inner_pid} inside)` : String(p.pid)
+		},
 		{
 			title: 'At the peak',
 			key: (p) => p.rss_at_peak_bytes,
