@@ -82,8 +82,8 @@ def dump(archive, profile):
 
 def show(archive, profile, heading):
     """The texts of the page, one per element, from those after @heading on. A dump may come before the table is
-    drawn: then another is taken, a few times."""
-    for _ in range(4):
+    drawn, on a busy machine again and again: then another is taken."""
+    for _ in range(20):
         body = re.sub(r"<(style|script)\b.*?</\1>", "", dump(archive, profile), flags=re.S)
         texts = [html.unescape(text) for text in re.split(r"<[^>]*>", body) if text.strip()]
         if heading in texts and len(texts) > texts.index(heading) + 3:

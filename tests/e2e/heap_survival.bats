@@ -214,9 +214,22 @@ BEHIND=(sh -c 'LD_PRELOAD=${LD_PRELOAD:+$LD_PRELOAD:}$0 exec "$@"' "$BUMP")
 	survives loader "$PLUGINS" loader
 }
 
+# Whether gdb can call functions of a program here at all: not where the processor's state is larger
+# than it knows ("Couldn't write extended state status").
+gdb_can_call() {
+	local pid code=0
+	sleep 60 3>&- &
+	pid=$!
+	gdb -batch -nx -p "$pid" -ex 'print (int)getpid()' -ex detach 3>&- 2>&1 | grep -q "= $pid\$" || code=1
+	kill "$pid"
+	wait "$pid" || true
+	return "$code"
+}
+
 @test "gdb attaches, looks, stops in malloc, lets go: the target goes on (oracle: gdb and the program)" {
-	local round pid
+	local round pid before=(-ex 'print (int)getpid()') after=(-ex 'print (void *)malloc(1000)')
 	command -v gdb >/dev/null || skip "gdb: not installed"
+	gdb_can_call || before=(-ex 'info inferiors') after=()
 	mkfifo input
 	for ((round = 0; round < ROUNDS; round++)); do
 		rm -rf "$RUN"
@@ -224,9 +237,9 @@ BEHIND=(sh -c 'LD_PRELOAD=${LD_PRELOAD:+$LD_PRELOAD:}$0 exec "$@"' "$BUMP")
 		exec 9>input
 		wait_for "$PATIENCE" file_has "$OUT" '^left'
 		pid=$(pgrep -P "$OBSERVER" -x heap_survival)
-		gdb -batch -nx -p "$pid" -ex 'print (int)getpid()' -ex 'break malloc' -ex continue -ex 'bt 2' -ex delete \
-			-ex 'print (void *)malloc(1000)' -ex detach 3>&- 9>&- >gdb.out 2>&1
-		grep -q "= $pid\$" gdb.out || fail "gdb: $(cat gdb.out)"
+		gdb -batch -nx -p "$pid" "${before[@]}" -ex 'break malloc' -ex continue -ex 'bt 2' -ex delete \
+			"${after[@]}" -ex detach 3>&- 9>&- >gdb.out 2>&1
+		grep -qE "(= |process )$pid( |\$)" gdb.out || fail "gdb: $(cat gdb.out)"
 		grep -q '^#1 .*churn' gdb.out || fail "gdb: $(cat gdb.out)"
 		alive "$pid"
 		exec 9>&-
