@@ -23,7 +23,7 @@ endif
 WARNINGS := -Wall -Wextra $(if $(WERROR),-Werror)
 CPPFLAGS += -D_GNU_SOURCE -DTASKDIAG_VERSION='"$(VERSION)"' -I. -Iuser -I$(BUILD)
 COMPILE   = $(CC) -std=gnu17 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LIBS     := -lbpf -linih -lelf -ldw -lz -llzma -liberty -lseccomp -ljansson -lmd -lm
+LIBS     := -lbpf -linih -lelf -ldw -lz -llzma -liberty -lseccomp -ljansson -lmd -lmicrohttpd -lsqlite3 -lnettle -lm
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
@@ -45,7 +45,7 @@ NO_CFI   := -fno-asynchronous-unwind-tables -fno-unwind-tables
 TARGETS  += $(VARIANTS) $(PLUGINS) $(MUSL) $(BUILD)/targets/profile_exceptions $(BUILD)/unwind_compare
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*_test.c))
 # what runs without a kernel: all but the verbs and the session
-PURE        := $(filter-out user/main.c user/cli/% user/session/%,$(SOURCES)) user/cli/options.c user/cli/memray_installed.c user/session/stream.c
+PURE        := $(filter-out user/main.c user/cli/% user/session/% user/watch/%,$(SOURCES)) user/cli/options.c user/cli/memray_installed.c user/session/stream.c
 PURE_OBJECTS := $(PURE:%.c=$(BUILD)/sanitized/%.o)
 PROGRAM     := $(BUILD)/taskdiag-bpf
 # readers of hostile input, for libFuzzer; see scripts/fuzz
@@ -53,7 +53,7 @@ FUZZERS     := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/f
 FUZZ_OBJECTS := $(PURE:%.c=$(BUILD)/fuzz/obj/%.o)
 FUZZ        := $(CLANG) -std=gnu17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DFUZZING
 
-.PHONY: all check unit fuzz targets install uninstall clean help
+.PHONY: all check unit fuzz targets install uninstall deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -80,6 +80,9 @@ $(addprefix $(BUILD)/user/session/,probes.o probes_heap.o probes_load.o probes_r
 
 $(BUILD)/user/session/shim_image.o: $(PRELOAD)
 $(BUILD)/user/session/shim_image.o: CPPFLAGS += -DSHIM_IMAGE='"$(PRELOAD)"'
+
+$(BUILD)/user/serve/web_assets.o $(BUILD)/sanitized/user/serve/web_assets.o: $(wildcard user/serve/web/*)
+$(BUILD)/user/serve/web_assets.o $(BUILD)/sanitized/user/serve/web_assets.o $(BUILD)/fuzz/obj/user/serve/web_assets.o: CPPFLAGS += -DSERVE_WEB_DIR='"user/serve/web"'
 
 ASSETS := $(wildcard user/report/web/*) $(DYGRAPHS)/dygraph.min.js $(DYGRAPHS)/dygraph.min.css
 $(BUILD)/user/report/assets.o $(BUILD)/sanitized/user/report/assets.o: $(ASSETS)
@@ -248,10 +251,21 @@ install: all	## install; DESTDIR= and PREFIX= are honoured
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/taskdiag-bpf
 	install -D -m 0644 $(BUILD)/taskdiag-bpf.1 $(DESTDIR)$(PREFIX)/share/man/man1/taskdiag-bpf.1
 	install -D -m 0644 $(BUILD)/taskdiag-bpf.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskdiag-bpf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/taskdiag-bpf user/share/serve.ini user/share/pulp.ini
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' user/share/taskdiag-bpf.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/taskdiag-bpf.service
+	install -D -m 0644 user/share/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/taskdiag-bpf.conf
+	install -D -m 0644 user/share/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/taskdiag-bpf.conf
 
 uninstall:	## remove what install has put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/taskdiag-bpf $(DESTDIR)$(PREFIX)/share/man/man1/taskdiag-bpf.1 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskdiag-bpf
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/taskdiag-bpf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/taskdiag-bpf.service \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/taskdiag-bpf.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/taskdiag-bpf.conf
+	rm -rf $(DESTDIR)$(PREFIX)/share/taskdiag-bpf
+
+deb: all	## build a Debian package
+	scripts/deb $(BUILD) $(VERSION)
 
 clean:	## remove build/
 	rm -rf $(BUILD)

@@ -55,6 +55,9 @@ static const enum option_id all[] = {
 	OPT_FAIL_ON,
 	OPT_FORMAT,
 	OPT_REPORT,
+	OPT_CONFIG,
+	OPT_STATE,
+	OPT_DRY_RUN,
 	OPT_COUNT,
 };
 

@@ -104,6 +104,12 @@ const struct option_row option_rows[OPT_COUNT] = {
 			 "gitlab or json" },
 	[OPT_REPORT] = { 0, "report", "FORMAT=FILE",
 			 "ci, check, diff: the same also into a file; repeat for several" },
+	[OPT_CONFIG] = { 0, "config", "FILE",
+			 "serve, cleanup: the configuration (default: "
+			 "/etc/taskdiag-bpf/serve.ini)" },
+	[OPT_STATE] = { 0, "state", "DIR",
+			"cleanup: the daemon's directory (default: as configured)" },
+	[OPT_DRY_RUN] = { 0, "dry-run", NULL, "cleanup: only say what would be removed" },
 	[OPT_HELP] = { 'h', "help", NULL, "print this help" },
 	[OPT_VERSION] = { 'V', "version", NULL, "print the version" },
 };

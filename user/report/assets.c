@@ -11,18 +11,7 @@
 #error "define REPORT_WEB_DIR, DYGRAPH_JS and DYGRAPH_CSS as string literals"
 #endif
 
-#define EMBED(symbol, path)                                        \
-	__asm__(".pushsection .rodata,\"a\"\n"                     \
-		".hidden asset_" #symbol "_begin\n"                \
-		".hidden asset_" #symbol "_end\n"                  \
-		".global asset_" #symbol "_begin\n"                \
-		".global asset_" #symbol "_end\n"                  \
-		"asset_" #symbol "_begin:\n.incbin \"" path "\"\n" \
-		"asset_" #symbol "_end:\n.byte 0\n"                \
-		".popsection\n");                                  \
-	extern const char asset_##symbol##_begin[], asset_##symbol##_end[]
-
-#define ENTRY(symbol) .begin = asset_##symbol##_begin, .end = asset_##symbol##_end
+#include "report/embed.h"
 
 EMBED(page_html, REPORT_WEB_DIR "/page.html");
 EMBED(page_css, REPORT_WEB_DIR "/page.css");
@@ -51,9 +40,7 @@ EMBED(page_js, REPORT_WEB_DIR "/page.js");
 EMBED(dygraph_js, DYGRAPH_JS);
 EMBED(dygraph_css, DYGRAPH_CSS);
 
-static const struct {
-	const char *begin, *end;
-} embedded[ASSETS] = {
+static const struct embedded embedded[ASSETS] = {
 	[ASSET_PAGE_HTML] = { ENTRY(page_html) },
 	[ASSET_PAGE_CSS] = { ENTRY(page_css) },
 	[ASSET_PROFILE_CSS] = { ENTRY(profile_css) },

@@ -70,6 +70,15 @@ static const char *task_end(const struct session *s, int *ret_status)
 	return *ret_status >= 0 && WIFSIGNALED(*ret_status) ? "killed-by-signal" : "exited";
 }
 
+/* A task that ended by itself lasted until its last process did; what came after that was ours. */
+static uint64_t end_ns_of(const struct session *s)
+{
+	if (s->stop != STOP_ENDED || processes_alive(s->o.processes) || s->stream.exits_forgotten ||
+	    s->stream.last_end_ns <= s->o.start_ns)
+		return s->o.end_ns;
+	return s->stream.last_end_ns;
+}
+
 static json_t *utc_text(uint64_t utc_ns)
 {
 	time_t seconds = utc_ns / NS_PER_S;
@@ -144,7 +153,7 @@ static json_t *task_json(const struct session *s)
 	json_object_set_new(task, "command", json_text(s->command_line));
 	json_object_set_new(task, "pids", pids);
 	json_object_set_new(task, "start_utc", utc_text(s->o.start_utc_ns));
-	json_object_set_new(task, "duration_s", json_real((s->o.end_ns - s->o.start_ns) / 1e9));
+	json_object_set_new(task, "duration_s", json_real((end_ns_of(s) - s->o.start_ns) / 1e9));
 	json_object_set_new(task, "end", json_string(end));
 	json_object_set_new(task, "exit_status",
 			    status >= 0 && WIFEXITED(status) ? json_integer(WEXITSTATUS(status))

@@ -52,6 +52,8 @@ static int on_end(struct stream *s, const struct event_header *h)
 	s->moved |= h->type == EV_LEAVE;
 	p->minor_faults = e->minor_faults;
 	p->major_faults = e->major_faults;
+	if (h->time_ns > s->last_end_ns)
+		s->last_end_ns = h->time_ns;
 	return processes_end(s->o->processes, p, end_of(p, e),
 			     h->type == EV_LEAVE ? 0 : e->exit_code, h->time_ns);
 }
