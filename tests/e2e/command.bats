@@ -353,7 +353,7 @@ options_of_help() {
 		# without what it needs, or with too much: but never "no such option"
 		observe "$option"
 		# some are of other verbs only
-		for verb in tree ci diff check; do
+		for verb in tree ci diff check cleanup; do
 			! grep -q "no such option" "$ERR" || ! "$TASKDIAG" "$verb" "$option" >"$OUT" 2>"$ERR"
 		done
 		refute_matches "$ERR" "no such option"

@@ -39,6 +39,12 @@ static enum process_end end_of(const struct process *p, const struct exit_event 
 	return !WIFSIGNALED(e->exit_code) ? END_EXITED : p->oom ? END_OOM : END_SIGNAL;
 }
 
+static void see_end(struct stream *s, const struct event_header *h)
+{
+	if (h->time_ns > s->last_end_ns)
+		s->last_end_ns = h->time_ns;
+}
+
 static int on_end(struct stream *s, const struct event_header *h)
 {
 	const struct exit_event *e = (const struct exit_event *)h;
@@ -52,17 +58,15 @@ static int on_end(struct stream *s, const struct event_header *h)
 	s->moved |= h->type == EV_LEAVE;
 	p->minor_faults = e->minor_faults;
 	p->major_faults = e->major_faults;
-	if (h->time_ns > s->last_end_ns)
-		s->last_end_ns = h->time_ns;
+	see_end(s, h);
 	return processes_end(s->o->processes, p, end_of(p, e),
 			     h->type == EV_LEAVE ? 0 : e->exit_code, h->time_ns);
 }
 
 static int on_image_end(struct stream *s, const struct event_header *h)
 {
-	(void)s;
-	(void)h;
-	return 0; /* for collectors only */
+	see_end(s, h); /* its memory was there until now: after its exit, from Linux 6.16 on */
+	return 0;
 }
 
 static int on_oom(struct stream *s, const struct event_header *h)

@@ -36,7 +36,7 @@ struct stream {
 	struct oom_kill ooms[OOMS_KEPT];
 	uint64_t oom_count;
 	bool oom_now;		/* set back by who looks at the cgroup because of it */
-	uint64_t last_end_ns;	/* of the process that ended last; 0: none has */
+	uint64_t last_end_ns;	/* of the process, or its memory, that ended last; 0: none has */
 	uint64_t cgroup_end_ns; /* it was removed then; 0: it was not */
 	uint64_t root_exec_ns;	/* first exec of a process that the user named; 0: none yet */
 };
