@@ -43,7 +43,7 @@ typedef void work_fn(void (*back)(long), long n);
 
 static const char *const names[] = { "from_a", "from_b" };
 static uintptr_t last_base;
-static long same_address, wait_ms = 50;
+static long same_address, wait_ms = 250;
 static bool names_known = true;
 
 static void path_of(char path[PATH_MAX], int which)
@@ -88,7 +88,8 @@ static int said(void)
 }
 
 /* Called from one place, so that all is the same but the library. What walks stacks may be told of
- * a mapping a little after it is there: that is not what this is about. */
+ * a mapping a little after it is there, on a busy machine tens of milliseconds: that is not what
+ * this is about. */
 static NOINLINE void run(work_fn *work)
 {
 	target_sleep_ms(wait_ms);
