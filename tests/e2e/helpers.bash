@@ -24,6 +24,23 @@ STARTED=()  # our own children, ended by teardown
 PLACES=()   # directories outside of BATS_TEST_TMPDIR, removed by teardown
 CGROUPS=()
 
+# Ticks of all CPUs that the hypervisor had, and ticks that have passed on all of them.
+stolen_of_passed() {
+	awk '$1 == "cpu" { for (i = 2; i <= 9; i++) passed += $i; print $9, passed }' /proc/stat
+}
+
+read -r STOLEN PASSED < <(stolen_of_passed)
+
+# For bats, of a test that has failed: a machine that was taken away from the test can keep it from
+# what it asserts (rings overflow, threads wait for a CPU), and that is no finding. It is tried
+# again, twice at most, and scripts/test lists it. Undisturbed, nothing is tried twice.
+bats_should_retry_test() {
+	local stolen passed
+	read -r stolen passed < <(stolen_of_passed)
+	((BATS_TEST_TRY_NUMBER < 3 && (stolen - STOLEN) * 100 >= passed - PASSED)) || return 1
+	echo "# tried again: $BATS_TEST_DESCRIPTION: the hypervisor had the CPUs for $((stolen - STOLEN)) of $((passed - PASSED)) ticks" >&3
+}
+
 setup() {
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	cd "$BATS_TEST_TMPDIR" || return

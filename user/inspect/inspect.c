@@ -50,7 +50,7 @@ void inspect_free(struct inspect *i)
 
 	if (!i)
 		return;
-	worker_process_kill(&i->worker);
+	worker_process_free(&i->worker);
 	query_free(i->current);
 	for (struct query *q = i->first; q; q = next) {
 		next = q->next;

@@ -18,6 +18,7 @@
 #include "lib/cleanup.h"
 
 #define END_WAIT_MS 100
+#define LAST_WAIT_MS 5000 /* for one that was killed, when there is nothing else to do */
 #define NOT_EXECUTED 127
 
 /* Both ends above standard error: in their place the worker puts /dev/null. */
@@ -108,6 +109,21 @@ int worker_process_start(struct worker_process *w, char *const argv[])
 	return 0;
 }
 
+/* On a busy machine the kernel may take its time with what was killed. */
+static void wait_for_lingering(struct worker_process *w)
+{
+	for (int ms = 0; ms < LAST_WAIT_MS; ms++) {
+		bool any = false;
+
+		reap_lingering(w);
+		for (size_t i = 0; i < WORKERS_LINGERING; i++)
+			any |= w->lingering[i] != 0;
+		if (!any)
+			return;
+		usleep(1000);
+	}
+}
+
 static bool has_ended(struct worker_process *w, int *ret_status)
 {
 	struct pollfd p = { .fd = w->pidfd, .events = POLLIN };
@@ -166,4 +182,10 @@ void worker_process_end(struct worker_process *w, char cause[WORKER_CAUSE_BYTES]
 void worker_process_kill(struct worker_process *w)
 {
 	end(w, true, NULL);
+}
+
+void worker_process_free(struct worker_process *w)
+{
+	worker_process_kill(w);
+	wait_for_lingering(w);
 }

@@ -27,4 +27,7 @@ void worker_process_end(struct worker_process *w, char cause[WORKER_CAUSE_BYTES]
 /** The same without a chance for it to end by itself. */
 void worker_process_kill(struct worker_process *w);
 
+/** The same, for good: waits until none of those that were killed is left, 5 s at most. */
+void worker_process_free(struct worker_process *w);
+
 #endif
