@@ -123,7 +123,11 @@ queried() {
 	url=$(url_of memory_profile) file=$STATE/runs/$ID/memory.datum
 	cp "$file" "$STATE/whole"
 	head -c "$(stat -c %s "$file")" /dev/zero | tr '\0' X >"$STATE/secret"
-	(while sleep 0.002; do ln -sfn ../../secret "$file.new" && mv -T "$file.new" "$file"; cp "$STATE/whole" "$file.new" && mv -T "$file.new" "$file"; done) 3>&- &
+	# shellcheck disable=SC2016 # its own $1, $2
+	background bash -c 'while sleep 0.002; do
+		ln -sfn ../../secret "$1.new" && mv -T "$1.new" "$1"
+		cp "$2" "$1.new" && mv -T "$1.new" "$1"
+	done' swapper "$file" "$STATE/whole" 2>/dev/null
 	i=$!
 	for _ in {1..300}; do
 		get "$url" >body
