@@ -39,6 +39,7 @@ bats_should_retry_test() {
 	read -r stolen passed < <(stolen_of_passed)
 	((BATS_TEST_TRY_NUMBER < 3 && (stolen - STOLEN) * 100 >= passed - PASSED)) || return 1
 	echo "# tried again: $BATS_TEST_DESCRIPTION: the hypervisor had the CPUs for $((stolen - STOLEN)) of $((passed - PASSED)) ticks" >&3
+	tail -n 20 "$BATS_OUT" | sed 's/^/#   /' >&3 # what it failed of
 }
 
 setup() {
